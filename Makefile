@@ -1,0 +1,43 @@
+# Everything installs into .venv from requirements/dev.lock; the first `make` on a machine sets that up.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
+READY := $(VENV)/.ready
+SERVICES := dataset detector model gateway
+TOUR ?= 1
+ONCE ?= 0
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format lock lock-upgrade migrate
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## the environment, .venv (a minute the first time)
+
+$(READY): requirements/dev.lock pyproject.toml $(MEMBERS) tools/setup
+	@tools/setup "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+run: $(READY) ## the whole suite on this machine with a guided tour; TOUR=0 only serves, ONCE=1 ends after the tour
+	@$(BIN)/pynomaly up $(if $(filter 1,$(TOUR)),--run examples/tour.py) $(if $(filter 1,$(ONCE)),--once)
+
+test: $(READY) ## every test that needs wheels alone
+	@$(BIN)/python -m pytest
+
+check: $(READY) ## style, types, layers, generated files and locks
+	@tools/check
+
+format: $(READY) ## put the code in order
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lock: $(READY) ## requirements/*.lock from the pyproject files, keeping the pins that are there
+	@tools/lock
+
+lock-upgrade: $(READY) ## requirements/*.lock at the newest versions
+	@tools/lock --upgrade
+
+migrate: $(READY) ## bring the local databases to the newest schema, without serving
+	@$(BIN)/pynomaly migrate

@@ -1,0 +1,1 @@
+"""What every Pynomaly service stands on."""

@@ -1,0 +1,1 @@
+"""The payloads that Pynomaly's services exchange."""

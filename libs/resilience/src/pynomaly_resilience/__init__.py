@@ -1,0 +1,1 @@
+"""Circuit breakers, deadlines and retries for asyncio."""

@@ -1,0 +1,1 @@
+"""Verify and run a Pynomaly model artefact."""

@@ -1,0 +1,1 @@
+"""The Pynomaly services and their PostgreSQL on one machine."""
