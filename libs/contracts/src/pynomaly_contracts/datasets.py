@@ -1,0 +1,99 @@
+"""Data sets: the dataset service's payloads."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from pynomaly_contracts.base import Answer, ColumnName, Request, Resource, ResourceName, Seed
+
+ColumnType = Literal["integer", "number", "boolean", "string", "date", "datetime"]
+
+
+class Column(Answer):
+    """A column as it is stored."""
+
+    name: str
+    type: ColumnType
+
+
+class Dataset(Resource):
+    """A stored table. Its rows never change."""
+
+    name: str
+    description: str | None = None
+    version: str = Field(examples=["1"])
+    n_rows: int
+    n_features: int = Field(description="Numeric columns that are not the target.")
+    feature_columns: list[str] = Field(
+        description="The numeric columns that are not the target, in file order."
+    )
+    columns: list[Column]
+    target_column: str | None = None
+    sha256: str = Field(description="Of the uploaded bytes, hexadecimal.")
+    size_bytes: int = Field(description="Of the uploaded bytes.")
+    source_dataset_id: UUID | None = Field(default=None, description="What it was split from, if it was.")
+
+
+class ColumnQuality(Answer):
+    """One column of a quality report. Figures of order and moments are of numeric columns only."""
+
+    name: str
+    type: ColumnType
+    n_missing: int
+    n_distinct: int
+    is_constant: bool
+    min: float | None = None
+    max: float | None = None
+    mean: float | None = None
+    std: float | None = Field(default=None, description="Sample standard deviation (n - 1).")
+    quantiles: dict[str, float] | None = Field(
+        default=None, examples=[{"0.25": 1.0, "0.5": 2.0, "0.75": 3.0}]
+    )
+    n_outside_3_sigma: int | None = None
+
+
+class QualityReport(Answer):
+    """What a data set looks like, and what to mind before training on it."""
+
+    dataset_id: UUID
+    n_rows: int
+    n_duplicate_rows: int
+    n_missing: int
+    columns: list[ColumnQuality]
+    target_column: str | None = None
+    target_counts: dict[str, int] | None = Field(default=None, examples=[{"0": 3679, "1": 93}])
+    warnings: list[str] = Field(description="In words, each naming its column.")
+
+
+class SampleRows(Answer):
+    """A few rows in file order."""
+
+    dataset_id: UUID
+    n_rows: int
+    rows: list[dict[str, Any]]
+
+
+class SplitRequest(Request):
+    """Cut a data set into disjoint parts that together are the whole."""
+
+    fractions: dict[ResourceName, Annotated[float, Field(gt=0, lt=1)]] = Field(
+        min_length=2, max_length=16, examples=[{"train": 0.7, "test": 0.3}]
+    )
+    stratify_by: ColumnName | None = Field(
+        default=None, description="Keep this column's shares in every part; usually the target."
+    )
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _fractions_make_one(self) -> "SplitRequest":
+        total = sum(self.fractions.values())
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"fractions must sum to 1, these sum to {total:g}")
+        return self
+
+
+class Split(Answer):
+    """The parts, named '<data set>-<part>'."""
+
+    parts: dict[str, Dataset]

@@ -1,0 +1,75 @@
+"""What a service says of its own state."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from pynomaly_contracts.base import Answer
+
+CheckState = Literal["ok", "failed", "not_configured"]
+
+
+class Checks(Answer):
+    """The parts that a service stands on."""
+
+    database: CheckState
+    redis: CheckState = "not_configured"
+    filesystem: CheckState
+
+
+class Health(Answer):
+    """Answer of GET /health: 200 when healthy, 503 otherwise."""
+
+    status: Literal["healthy", "unhealthy"]
+    timestamp: datetime
+    version: str
+    uptime_seconds: float
+    loaded_models: int = 0
+    active_connections: int
+    memory_usage_mb: float
+    checks: Checks
+
+
+class Readiness(Answer):
+    """Answer of GET /ready and /health/ready: 200 when ready, 503 otherwise. No peer is ever asked."""
+
+    ready: bool
+    dependencies: dict[str, bool]
+
+
+class DatabaseHealth(Answer):
+    """Answer of GET /health/db."""
+
+    status: CheckState
+    latency_ms: float | None = None
+    connections_active: int
+    connections_max: int
+    schema_revision: str | None = None
+
+
+class DependencyStatus(Answer):
+    """A peer as this process has seen it: never asked for the sake of this answer."""
+
+    dependency: str
+    operation: str
+    state: Literal["closed", "half_open", "open"]
+    retry_after_s: float | None = None
+
+
+class Status(Answer):
+    """Answer of GET /status: always 200; `degraded` while a circuit to a peer is not closed."""
+
+    service: str
+    version: str
+    status: Literal["ok", "degraded", "unhealthy"]
+    environment: str
+    uptime_seconds: float
+    database: DatabaseHealth
+    dependencies: list[DependencyStatus] = Field(default=[])
+
+
+class SuiteStatus(Status):
+    """Answer of the gateway's GET /status: its own and, where they answer, everybody's."""
+
+    services: dict[str, Status | None] = Field(default={}, description="null: the service did not answer.")

@@ -1,0 +1,63 @@
+"""The URL table: which service owns which path. It feeds the gateway's proxy, the charts and the tests."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Service(StrEnum):
+    """The services of the suite."""
+
+    DATASET = "dataset"
+    DETECTOR = "detector"
+    MODEL = "model"
+    GATEWAY = "gateway"
+
+
+PORTS: Mapping[Service, int] = {
+    Service.DATASET: 8001,
+    Service.DETECTOR: 8000,
+    Service.MODEL: 8002,
+    Service.GATEWAY: 8080,
+}
+
+
+@dataclass(frozen=True)
+class Route:
+    """A path prefix, whole segments only, and its owner."""
+
+    prefix: str
+    owner: Service
+
+    def covers(self, path: str) -> bool:
+        return path == self.prefix or path.startswith(self.prefix + "/")
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("/api/v1/datasets", Service.DATASET),
+    Route("/api/v1/detectors", Service.DETECTOR),
+    Route("/api/v1/algorithms", Service.DETECTOR),
+    Route("/api/v1/jobs", Service.DETECTOR),
+    Route("/api/v1/detect", Service.DETECTOR),
+    Route("/api/v1/models", Service.MODEL),
+    Route("/api/v1/predict", Service.MODEL),
+    Route("/api/v1/deployments", Service.MODEL),
+    Route("/v2", Service.MODEL),
+    Route("/v1/models", Service.MODEL),
+    Route("/invocations", Service.MODEL),
+    Route("/ping", Service.MODEL),
+    Route("/version", Service.MODEL),
+)
+
+# POSTs that change nothing: they may be retried without an idempotency key.
+PURE_POSTS: frozenset[str] = frozenset({"/api/v1/predict", "/api/v1/predict/batch"})
+
+
+def owner_of(path: str) -> Service:
+    """The service that answers `path`; the gateway owns everything that no other service claims."""
+    return next((route.owner for route in ROUTES if route.covers(path)), Service.GATEWAY)
+
+
+def is_idempotent(method: str, path: str, *, has_idempotency_key: bool) -> bool:
+    """Whether sending the request twice has the effect of sending it once."""
+    return method.upper() != "POST" or has_idempotency_key or path in PURE_POSTS
