@@ -31,9 +31,7 @@ ResourceName = Annotated[
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"),
     AfterValidator(_not_reserved),
     AfterValidator(_not_an_id),
-    Field(
-        description="Unique per tenant: letters, digits, '.', '_' and '-', at most 128.", examples=["thyroid"]
-    ),
+    Field(description="Unique per tenant: letters, digits, '.', '_' and '-', at most 128.", examples=["thyroid"]),
 ]
 Description = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
 ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
@@ -68,6 +66,4 @@ class Page(Answer, Generic[Item]):
     """One page of a list, newest first."""
 
     items: list[Item]
-    next_cursor: str | None = Field(
-        default=None, description="Send as ?cursor= for the next page; null at the end."
-    )
+    next_cursor: str | None = Field(default=None, description="Send as ?cursor= for the next page; null at the end.")

@@ -25,9 +25,7 @@ class Dataset(Resource):
     version: str = Field(examples=["1"])
     n_rows: int
     n_features: int = Field(description="Numeric columns that are not the target.")
-    feature_columns: list[str] = Field(
-        description="The numeric columns that are not the target, in file order."
-    )
+    feature_columns: list[str] = Field(description="The numeric columns that are not the target, in file order.")
     columns: list[Column]
     target_column: str | None = None
     sha256: str = Field(description="Of the uploaded bytes, hexadecimal.")
@@ -47,9 +45,7 @@ class ColumnQuality(Answer):
     max: float | None = None
     mean: float | None = None
     std: float | None = Field(default=None, description="Sample standard deviation (n - 1).")
-    quantiles: dict[str, float] | None = Field(
-        default=None, examples=[{"0.25": 1.0, "0.5": 2.0, "0.75": 3.0}]
-    )
+    quantiles: dict[str, float] | None = Field(default=None, examples=[{"0.25": 1.0, "0.5": 2.0, "0.75": 3.0}])
     n_outside_3_sigma: int | None = None
 
 

@@ -86,9 +86,7 @@ class TrainRequest(Request):
 class EvaluateRequest(Request):
     """Compare a trained version with the labels of a data set."""
 
-    dataset_id: str = Field(
-        min_length=1, max_length=128, description="Id or name; must have a target column."
-    )
+    dataset_id: str = Field(min_length=1, max_length=128, description="Id or name; must have a target column.")
     dataset_version: str | None = Field(default=None, max_length=32)
     model_version: str | None = Field(default=None, max_length=128, description="Default: the latest.")
 

@@ -50,9 +50,7 @@ class EvaluateResult(Answer):
     model_version: str
     roc_auc: float
     average_precision: float
-    precision_at_n: float = Field(
-        description="Precision among the n highest scores, n = number of anomalies."
-    )
+    precision_at_n: float = Field(description="Precision among the n highest scores, n = number of anomalies.")
     f1: float = Field(description="At the model's threshold.")
     threshold: float
     confusion: ConfusionMatrix
@@ -70,9 +68,7 @@ class DetectBatchResult(Answer):
     n_anomalies: int
     score_columns: dict[str, str] = Field(
         description="Each score's column; a name that is taken already gets the prefix 'pynomaly_'.",
-        examples=[
-            {"raw_score": "raw_score", "prediction": "prediction", "is_anomaly": "pynomaly_is_anomaly"}
-        ],
+        examples=[{"raw_score": "raw_score", "prediction": "prediction", "is_anomaly": "pynomaly_is_anomaly"}],
     )
 
 

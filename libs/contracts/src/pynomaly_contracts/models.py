@@ -36,9 +36,7 @@ class ModelVersion(Resource):
     digest: str = Field(description="SHA-256 of the artefact's bytes.")
     n_bytes: int
     signed_by: str = Field(description="SHA-256 of the PEM public key.")
-    versions: dict[str, str] = Field(
-        description="Library versions at training.", examples=[{"pyod": "3.6.7"}]
-    )
+    versions: dict[str, str] = Field(description="Library versions at training.", examples=[{"pyod": "3.6.7"}])
 
 
 class AliasPut(Request):

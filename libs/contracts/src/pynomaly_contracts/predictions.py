@@ -16,12 +16,8 @@ class PredictRequest(Request):
     """One row: an object of named features, or an array in the model's declared order."""
 
     data: Row = Field(examples=[{"age": 0.73, "tsh": 0.0006, "t3": 0.015}])
-    model_id: ModelRef | None = Field(
-        default=None, description="Id or name; default: the tenant's default model."
-    )
-    version: ModelRef | None = Field(
-        default=None, description="Version, its UUID or an alias; default: the latest."
-    )
+    model_id: ModelRef | None = Field(default=None, description="Id or name; default: the tenant's default model.")
+    version: ModelRef | None = Field(default=None, description="Version, its UUID or an alias; default: the latest.")
     return_confidence: bool = False
     return_explanation: bool = Field(default=False, description="Not offered yet: true is refused.")
 
@@ -32,9 +28,7 @@ class BatchPredictRequest(Request):
     data: list[Row] = Field(min_length=1, max_length=100_000)
     model_id: ModelRef | None = None
     version: ModelRef | None = None
-    batch_size: int | None = Field(
-        default=None, ge=1, le=100_000, description="A hint; answers do not depend on it."
-    )
+    batch_size: int | None = Field(default=None, ge=1, le=100_000, description="A hint; answers do not depend on it.")
     return_confidence: bool = False
     return_explanation: bool = False
 
@@ -45,9 +39,7 @@ class RowScore(Answer):
     prediction: float = Field(description="Position among the training scores, in [0, 1].")
     is_anomaly: bool = Field(description="raw_score > threshold.")
     raw_score: float = Field(description="The detector's own; higher is more anomalous.")
-    confidence: float | None = Field(
-        default=None, description="That this verdict is stable (ExCeeD), in [0, 1]."
-    )
+    confidence: float | None = Field(default=None, description="That this verdict is stable (ExCeeD), in [0, 1].")
 
 
 class Prediction(RowScore):

@@ -1,0 +1,106 @@
+"""A FastAPI application as every service wants it."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pynomaly_contracts.media import PROBLEM
+from pynomaly_contracts.problems import Problem
+
+from pynomaly_chassis.health import Vitals, health_router
+from pynomaly_chassis.middleware import RequestMiddleware
+from pynomaly_chassis.problems import UnsupportedMediaType, install_problem_handlers
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+API_PREFIX = "/api/v1"
+
+
+class JsonRoute(APIRoute):
+    """A route whose body, if it takes one, is JSON and nothing else (415)."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        if self.body_field is None:
+            return handle
+
+        async def handle_json(request: Request) -> Response:
+            content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if content_type != "application/json":
+                raise UnsupportedMediaType(f"send application/json, not {content_type or 'an untyped body'!r}")
+            return await handle(request)
+
+        return handle_json
+
+
+def json_router(path: str, tag: str) -> APIRouter:
+    """A router under /api/v1 whose routes take JSON."""
+    return APIRouter(prefix=API_PREFIX + path, tags=[tag], route_class=JsonRoute)
+
+
+def create_service(
+    vitals: Vitals,
+    *,
+    title: str,
+    description: str,
+    routers: list[APIRouter],
+    lifespan: Lifespan,
+    body_limits: Mapping[str, int] | None = None,
+    own_status: bool = False,
+) -> FastAPI:
+    """The application: routes, health, problems, metrics.
+
+    `body_limits` maps a path to the most bytes it takes; other paths take MAX_REQUEST_SIZE_MB.
+    """
+    settings = vitals.settings
+    app = FastAPI(
+        title=title,
+        description=description,
+        version=settings.app_version,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    for router in [*routers, health_router(vitals, status=not own_status)]:
+        app.include_router(router)
+    install_problem_handlers(app)
+    limits = body_limits or {}
+    app.add_middleware(
+        RequestMiddleware,
+        metrics=vitals.metrics,
+        body_limit=lambda path: limits.get(path, settings.max_request_bytes),
+    )
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's own way to extend it
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+            tags=app.openapi_tags,
+        )
+        _describe_problems(schema)
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+def _describe_problems(schema: dict[str, Any]) -> None:
+    """Every operation may answer with a problem; FastAPI's own 422 is never sent."""
+    components = schema.setdefault("components", {}).setdefault("schemas", {})
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    components.update(problem.pop("$defs"))
+    components["Problem"] = problem
+    components.pop("HTTPValidationError", None)
+    components.pop("ValidationError", None)
+    content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for operations in schema.get("paths", {}).values():
+        for operation in operations.values():
+            responses = operation["responses"]
+            responses.pop("422", None)
+            responses.setdefault("4XX", {"description": "The request is at fault.", "content": content})
+            responses.setdefault("5XX", {"description": "The service is at fault.", "content": content})

@@ -1,0 +1,16 @@
+"""Ids and times."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import uuid_utils.compat
+
+
+def new_id() -> UUID:
+    """A UUIDv7: unique, and ordered by the time of its making."""
+    return uuid_utils.compat.uuid7()
+
+
+def utc_now() -> datetime:
+    """Now, aware, in UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,127 @@
+"""The outermost layer of every service, as plain ASGI: request ids, metrics, the body's cap, the last catch."""
+
+import re
+import time
+from collections.abc import Callable
+
+import structlog
+from pynomaly_contracts.headers import REQUEST_ID
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pynomaly_chassis.ids import new_id
+from pynomaly_chassis.metrics import HttpMetrics
+from pynomaly_chassis.problems import BodyTooLarge, ProblemError, problem_response
+
+log = structlog.get_logger()
+_REQUEST_ID = REQUEST_ID.encode()
+_SAFE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+SLOW_S = 5.0
+
+BodyLimit = Callable[[str], int]
+"""The most bytes that a request to this path may carry."""
+
+
+class RequestMiddleware:
+    """Wraps the whole application."""
+
+    def __init__(self, app: ASGIApp, metrics: HttpMetrics, body_limit: BodyLimit) -> None:
+        self.app, self.metrics, self.body_limit = app, metrics, body_limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, send)
+        self.metrics.n_active += 1
+        try:
+            await self._answer(scope, receive, exchange)
+        finally:
+            self.metrics.n_active -= 1
+            self._record(scope, exchange)
+
+    async def _answer(self, scope: Scope, receive: Receive, exchange: "_Exchange") -> None:
+        limit = self.body_limit(scope["path"])
+        try:
+            _refuse_declared(scope, limit)
+            await self.app(scope, _capped(receive, limit), exchange.send)
+        except ProblemError as error:
+            await exchange.fail(scope, error)
+        except Exception:
+            log.exception("request.failed", path=scope["path"], request_id=exchange.request_id)
+            await exchange.fail(scope, ProblemError("something broke here; the log has it by this id"))
+
+    def _record(self, scope: Scope, exchange: "_Exchange") -> None:
+        route = getattr(scope.get("route"), "path", None) or "unmatched"
+        duration_s = time.perf_counter() - exchange.began
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        self.metrics.observe(method, route, exchange.status, duration_s)
+        if exchange.status >= 400 or duration_s > SLOW_S:
+            log.info(
+                "request.answered",
+                method=method,
+                path=scope["path"],
+                status=exchange.status,
+                duration_s=round(duration_s, 6),
+                request_id=exchange.request_id,
+            )
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class _Exchange:
+    """One request and what has been sent for it."""
+
+    __slots__ = ("_id", "_send", "began", "request_id", "started", "status")
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.began = time.perf_counter()
+        self.status, self.started, self._send = 499, False, send  # 499: the client went away first
+        self._id = _request_id(scope)
+        self.request_id = scope["request_id"] = self._id.decode()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status, self.started = message["status"], True
+            message["headers"].append((_REQUEST_ID, self._id))
+        await self._send(message)
+
+    async def fail(self, scope: Scope, error: ProblemError) -> None:
+        if self.started:
+            raise ConnectionAbortedError("the answer broke off") from error
+        await problem_response(error, self.request_id)(scope, _nothing, self.send)
+
+
+def _request_id(scope: Scope) -> bytes:
+    for name, value in scope["headers"]:
+        if name == _REQUEST_ID and _SAFE_ID.fullmatch(value):
+            return bytes(value)
+    return str(new_id()).encode()
+
+
+def _refuse_declared(scope: Scope, limit: int) -> None:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and int(value) > limit:
+            raise _too_large(limit)
+
+
+def _capped(receive: Receive, limit: int) -> Receive:
+    n_bytes = 0
+
+    async def counted() -> Message:
+        nonlocal n_bytes
+        message = await receive()
+        n_bytes += len(message.get("body", b""))
+        if n_bytes > limit:
+            raise _too_large(limit)
+        return message
+
+    return counted
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"the body is over {limit} bytes; send less at a time", limit_bytes=limit)
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}

@@ -1,0 +1,184 @@
+"""Errors as classes; one place renders them as RFC 9457 problem details."""
+
+import math
+import re
+from typing import Any, ClassVar
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pynomaly_contracts.media import PROBLEM
+from pynomaly_contracts.problems import FieldProblem
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+log = structlog.get_logger()
+MAX_VALUE_CHARS = 200
+
+
+class ProblemError(HTTPException):
+    """An error with a stable type. Subclass it, set the class attributes, raise it with a sentence.
+
+    An HTTPException, so that FastAPI lets it through while it reads a body.
+    """
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "about:blank"
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        errors: list[FieldProblem] | None = None,
+        retry_after_s: float | None = None,
+        **members: Any,
+    ) -> None:
+        headers = {} if retry_after_s is None else {"retry-after": str(max(1, math.ceil(retry_after_s)))}
+        super().__init__(self.status, detail, headers)
+        self.errors = errors or []
+        self.members = members
+
+    def __str__(self) -> str:
+        return str(self.detail)
+
+
+class MalformedBody(ProblemError):
+    """The body is not what its content type says."""
+
+    status, type, title = 400, "/problems/malformed-body", "Body cannot be read"
+
+
+class NotFound(ProblemError):
+    """Nothing has this id or name."""
+
+    status, type, title = 404, "/problems/not-found", "Not found"
+
+
+class Conflict(ProblemError):
+    """The request does not fit the present state."""
+
+    status, type, title = 409, "/problems/conflict", "Conflict"
+
+
+class NameTaken(Conflict):
+    """Names are unique per tenant."""
+
+    type, title = "/problems/name-taken", "Name is taken"
+
+
+class BodyTooLarge(ProblemError):
+    """The body is over its cap."""
+
+    status, type, title = 413, "/problems/body-too-large", "Body is too large"
+
+
+class UnsupportedMediaType(ProblemError):
+    """This route does not read that content type."""
+
+    status, type, title = 415, "/problems/unsupported-media-type", "Content type is not supported"
+
+
+class Invalid(ProblemError):
+    """A field is wrong. Use `Invalid.field(...)` for one field."""
+
+    status, type, title = 422, "/problems/validation", "Request is not valid"
+
+    @classmethod
+    def field(cls, field: str, value: Any, message: str) -> "Invalid":
+        return cls(f"{field}: {message}", errors=[FieldProblem(field=field, message=message, value=value)])
+
+
+class Unavailable(ProblemError):
+    """Something this service needs does not answer; trying again later helps."""
+
+    status, type, title = 503, "/problems/unavailable", "Temporarily unavailable"
+
+
+class HttpProblem(ProblemError):
+    """What the framework refuses by itself, such as a method that a path does not have."""
+
+    def __init__(self, status: int, detail: str, title: str) -> None:
+        self.status, self.type, self.title = status, f"/problems/http-{status}", title  # type: ignore[misc] # one object's own
+        super().__init__(detail)
+
+
+def problem_response(error: ProblemError, request_id: str | None = None) -> Response:
+    """The error as application/problem+json."""
+    body = {
+        "type": error.type,
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "instance": request_id,
+        "errors": [{**item.model_dump(), "value": _shown(item.value)} for item in error.errors],
+        **error.members,
+    }
+    content = orjson.dumps(body, default=str, option=orjson.OPT_NON_STR_KEYS)
+    return Response(content, error.status, dict(error.headers or {}), PROBLEM)
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Make every error of the application a problem."""
+    app.add_exception_handler(ProblemError, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)  # noqa: S101 - registered for this class
+    return problem_response(error, _request_id(request))
+
+
+async def _on_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
+    if any(item["type"] == "json_invalid" for item in error.errors()):
+        reason = error.errors()[0].get("ctx", {}).get("error", "not JSON")
+        return problem_response(MalformedBody(f"the body is not valid JSON: {reason}"), _request_id(request))
+    fields = [_field_problem(item) for item in error.errors()]
+    detail = "; ".join(f"{item.field}: {item.message}" for item in fields[:5])
+    return problem_response(Invalid(detail, errors=fields[:50]), _request_id(request))
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
+    problem = _problem_of(error, request)
+    for name, value in (error.headers or {}).items():
+        problem.headers = {**(problem.headers or {}), name: value}
+    return problem_response(problem, _request_id(request))
+
+
+def _problem_of(error: HTTPException, request: Request) -> ProblemError:
+    if error.status_code == NotFound.status:
+        return NotFound(f"there is nothing at {request.url.path}")
+    if error.status_code == MalformedBody.status:
+        return MalformedBody(str(error.detail))
+    return HttpProblem(error.status_code, f"{request.method} {request.url.path}: {error.detail}", str(error.detail))
+
+
+def _request_id(request: Request) -> str | None:
+    return request.scope.get("request_id")
+
+
+def _field_problem(item: dict[str, Any]) -> FieldProblem:
+    where = [str(part) for part in item["loc"]]
+    value = None if item["type"] == "missing" else item.get("input")
+    return FieldProblem(field=".".join(where), message=_sentence(item), value=value)
+
+
+def _sentence(item: dict[str, Any]) -> str:
+    if item["type"] == "extra_forbidden":
+        return "unknown field; check its spelling or leave it out"
+    return re.sub(r"^Value error, ", "", str(item["msg"]))
+
+
+def _shown(value: Any) -> Any:
+    """A value as JSON can carry it: NaN and infinities as words, long things cut."""
+    if value is None or isinstance(value, bool | int):
+        return value if not isinstance(value, int) or abs(value) < 2**53 else str(value)[:MAX_VALUE_CHARS]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    text = value if isinstance(value, str) else repr(value)
+    text = text.encode("utf-8", "replace").decode()
+    return text if len(text) <= MAX_VALUE_CHARS else text[:MAX_VALUE_CHARS] + "…"
