@@ -1,1 +1,41 @@
 """The Pynomaly services and their PostgreSQL on one machine."""
+
+from pynomaly_suite.commands import (
+    ProcessStatus,
+    SuiteStatus,
+    migrate,
+    run_suite,
+    status,
+    stop,
+    suite_running,
+    temporary_suite,
+)
+from pynomaly_suite.errors import NotReady, ProcessDied, Refused, StopRequested, SuiteError
+from pynomaly_suite.ports import Ports
+from pynomaly_suite.postgres import DatabaseUrls, EmbeddedPostgres
+from pynomaly_suite.roles import Database
+from pynomaly_suite.supervisor import Suite
+from pynomaly_suite.testing import TemporaryPostgres, temporary_postgres
+
+__all__ = [
+    "Database",
+    "DatabaseUrls",
+    "EmbeddedPostgres",
+    "NotReady",
+    "Ports",
+    "ProcessDied",
+    "ProcessStatus",
+    "Refused",
+    "StopRequested",
+    "Suite",
+    "SuiteError",
+    "SuiteStatus",
+    "TemporaryPostgres",
+    "migrate",
+    "run_suite",
+    "status",
+    "stop",
+    "suite_running",
+    "temporary_postgres",
+    "temporary_suite",
+]

@@ -87,7 +87,7 @@ class EmbeddedPostgres:
         if self._server is not None:
             self._children.stop(self._server)
             self._server = None
-        self._remove_socket_folder()
+        self.forget_socket()
 
     def provision(self, databases: Iterable[Database]) -> None:
         """Make databases and roles, or leave them as they should be.
@@ -168,14 +168,15 @@ class EmbeddedPostgres:
         self._socket_record.write_text(str(folder))
         give(self._account(), folder)
 
-    def _remove_socket_folder(self) -> None:
+    def forget_socket(self) -> None:
+        """Remove the socket folder of a server that has stopped."""
         if self._socket_record.exists():
             shutil.rmtree(self.socket_folder, ignore_errors=True)
             self._socket_record.unlink()
 
     def _sweep(self) -> None:
         """Clear what a killed suite left. Nothing runs on this folder: the caller holds its lock."""
-        self._remove_socket_folder()
+        self.forget_socket()
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         for draft in self.folder.glob("init-*"):
             shutil.rmtree(draft)

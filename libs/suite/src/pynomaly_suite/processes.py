@@ -1,0 +1,98 @@
+"""Which processes make the suite, and what each is told."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from pynomaly_suite.children import Command
+from pynomaly_suite.layout import Home
+from pynomaly_suite.ports import HOST, Ports
+from pynomaly_suite.roles import Database
+
+SERVICES = ("dataset", "model", "detector", "gateway")
+DATABASES = {service: Database.of_service(service) for service in SERVICES}
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A process of a service: `python -m SERVICE_service COMMAND`, under one database role, with what it may use."""
+
+    name: str
+    service: str
+    command: str
+    role: str
+    listens: bool = False
+    stores: bool = False
+    trusts: bool = False
+    signs: bool = False
+
+
+PROGRAMS = (  # in the order of starting; they stop in the reverse order
+    Program("dataset", "dataset", "serve", "dataset_app", listens=True, stores=True),
+    Program("model", "model", "serve", "model_app", listens=True, stores=True, trusts=True),
+    Program("detector", "detector", "serve", "detector_app", listens=True),
+    Program("detector-worker", "detector", "worker", "detector_worker", trusts=True, signs=True),
+    Program("gateway", "gateway", "serve", "gateway_app", listens=True),
+)
+MIGRATIONS = tuple(Program(f"{service}-migrate", service, "migrate", f"{service}_owner") for service in SERVICES)
+
+
+def command_of(
+    program: Program, home: Home, ports: Ports, database_url: str, environment: Mapping[str, str]
+) -> Command:
+    """How to start the program on this machine."""
+    argv = (sys.executable, "-P", "-m", f"{program.service}_service", program.command)
+    told = _settings(program, home, ports) | {"DATABASE_URL": database_url}
+    if program.command == "migrate":
+        told["MIGRATION_DATABASE_URL"] = database_url
+    return Command(program.name, argv, {**environment, **told}, home.log(program.name))
+
+
+def _settings(program: Program, home: Home, ports: Ports) -> dict[str, str]:
+    told = {f"{service.upper()}_SERVICE_URL": ports.url(service) for service in SERVICES}
+    if program.listens:
+        told |= {"HOST": HOST, "PORT": str(ports.of(program.service))}
+    if program.stores:
+        told |= {"STORAGE_TYPE": "local", "STORAGE_PATH": str(home.storage(program.service))}
+    if program.trusts:
+        told["TRUSTED_KEYS_PATH"] = str(home.trusted_keys)
+    if program.signs:
+        told["SIGNING_KEY_PATH"] = str(home.signing_key)
+    return told
+
+
+class AppliedMigrations:
+    """Which migration files each database has seen, kept beside the databases, so that they share their fate.
+
+    Starting four interpreters to learn that nothing has changed is most of a second start.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._path = home.postgres / "migrations.json"
+        self._seen: dict[str, str] = json.loads(self._path.read_text()) if self._path.exists() else {}
+
+    def pending(self) -> tuple[Program, ...]:
+        """The migrations whose files have changed since they last succeeded."""
+        return tuple(each for each in MIGRATIONS if self._seen.get(each.service) != files_digest(each.service))
+
+    def succeeded(self) -> None:
+        """All migrations have run."""
+        draft = self._path.with_suffix(".new")
+        draft.write_text(json.dumps({service: files_digest(service) for service in SERVICES}))
+        draft.replace(self._path)
+
+
+def files_digest(service: str) -> str | None:
+    """SHA-256 (hex) over the service's `migrations/`; None where it cannot be found."""
+    package = find_spec(f"{service}_service")
+    if package is None or package.origin is None:
+        return None
+    folder = Path(package.origin).parent / "migrations"
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    return digest.hexdigest()

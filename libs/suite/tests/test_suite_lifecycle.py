@@ -1,0 +1,254 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+from pynomaly_suite.layout import Home
+from pynomaly_suite.ports import Ports, setting
+
+PATIENCE_S = 60
+STOP_ORDER = ["gateway serve", "detector worker", "detector serve", "model serve", "dataset serve"]
+SERVICES = ("dataset", "detector", "model", "gateway")
+
+
+@dataclass
+class Supervisor:
+    """`run_suite` over stand-in services, as a process of its own."""
+
+    home: Home
+    ports: Ports
+    standins: Path
+    trace: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    process: "subprocess.Popen[str] | None" = None
+
+    def start(self, *, once: bool = False, script: Path | None = None) -> "subprocess.Popen[str]":
+        call = f"run_suite(script={str(script) if script else None!r} and Path({str(script)!r}), once={once})"
+        code = f"import sys; from pathlib import Path; from pynomaly_suite import run_suite; sys.exit({call})"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            env={**os.environ, **self.settings(), **self.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return self.process
+
+    def settings(self) -> dict[str, str]:
+        ports = {setting(name): str(port) for name, port in asdict(self.ports).items()}
+        places = {"PYNOMALY_HOME": self.home.root, "PYTHONPATH": self.standins, "STANDIN_TRACE": self.trace}
+        return ports | {name: str(path) for name, path in places.items()}
+
+    def serve(self) -> "subprocess.Popen[str]":
+        """Start and wait for readiness."""
+        process = self.start()
+        read_until("Serving", process)
+        return process
+
+    def end(self, signum: int = signal.SIGTERM) -> tuple[int, str]:
+        """Send the signal; exit code and the rest of the output."""
+        assert self.process is not None
+        self.process.send_signal(signum)
+        output, _ = self.process.communicate(timeout=PATIENCE_S)
+        return self.process.returncode, output
+
+    def members(self) -> dict[str, psutil.Process]:
+        """The running processes of the suite by name, and their descendants."""
+        processes = json.loads(self.home.state.read_text())["processes"]
+        found = {each["name"]: psutil.Process(each["pid"]) for each in processes}
+        for name, process in list(found.items()):
+            found |= {f"{name}/{child.pid}": child for child in process.children(recursive=True)}
+        return found
+
+    def events(self) -> list[str]:
+        return self.trace.read_text().splitlines() if self.trace.exists() else []
+
+
+def reaper_of(supervisor: "subprocess.Popen[str]") -> psutil.Process:
+    children = psutil.Process(supervisor.pid).children()
+    return next(child for child in children if any("reaper.py" in word for word in child.cmdline()))
+
+
+def read_until(text: str, process: "subprocess.Popen[str]") -> list[str]:
+    """The lines of the process up to the one with `text`."""
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if text in line:
+            return lines
+    raise AssertionError(f"no {text!r} in:\n{''.join(lines)}")
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
+    for service in SERVICES:
+        package = tmp_path / "standins" / f"{service}_service"
+        (package / "migrations").mkdir(parents=True)
+        (package / "__init__.py").touch()
+        shutil.copy(Path(__file__).with_name("standin.py"), package / "__main__.py")
+    made = Supervisor(Home(tmp_path / "home"), Ports.free(), tmp_path / "standins", tmp_path / "trace")
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.end()
+
+
+def all_end(processes: list[psutil.Process]) -> bool:
+    """Whether every process ends before long."""
+    _, alive = psutil.wait_procs(processes, timeout=PATIENCE_S)
+    return all(process.status() == psutil.STATUS_ZOMBIE for process in alive)
+
+
+def test_all_processes_serve_until_asked_to_stop(supervisor: Supervisor) -> None:
+    supervisor.serve()
+    members = supervisor.members()
+    assert {"postgres", "dataset", "detector", "detector-worker", "model", "gateway"} <= members.keys()
+    code, output = supervisor.end(signal.SIGINT)
+    assert (code, "Stopped." in output) == (0, True)
+    assert all_end(list(members.values()))
+
+
+def test_processes_stop_from_the_door_to_the_database(supervisor: Supervisor) -> None:
+    supervisor.serve()
+    supervisor.end()
+    stops = [event for event in supervisor.events() if event.startswith("stop")]
+    assert stops == [f"stop {each} with postgres" for each in STOP_ORDER]
+    assert "database system is shut down" in supervisor.home.log("postgres").read_text()
+
+
+def test_second_start_keeps_state_and_skips_current_migrations(supervisor: Supervisor) -> None:
+    supervisor.serve()
+    supervisor.end()
+    key = supervisor.home.signing_key.read_bytes()
+    assert sorted(supervisor.events())[:4] == [
+        "migrate dataset",
+        "migrate detector",
+        "migrate gateway",
+        "migrate model",
+    ]
+    supervisor.trace.unlink()
+    supervisor.serve()
+    assert [event for event in supervisor.events() if event.startswith("migrate")] == []
+    assert supervisor.home.signing_key.read_bytes() == key
+
+
+def test_changed_migration_runs_at_the_next_start(supervisor: Supervisor) -> None:
+    supervisor.serve()
+    supervisor.end()
+    supervisor.trace.unlink()
+    (supervisor.standins / "model_service" / "migrations" / "0002.py").write_text("")
+    supervisor.serve()
+    assert [event for event in supervisor.events() if event.startswith("migrate")] == ["migrate model"]
+
+
+@pytest.mark.parametrize("victim", ["gateway", "detector-worker", "dataset", "postgres"])
+def test_killed_child_is_named_and_nothing_stays_behind(supervisor: Supervisor, victim: str) -> None:
+    process = supervisor.serve()
+    members = supervisor.members()
+    members[victim].kill()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"{victim} was killed by SIGKILL." in output
+    assert all_end(list(members.values()))
+
+
+def test_killed_reaper_ends_the_suite_in_order(supervisor: Supervisor) -> None:
+    process = supervisor.serve()
+    members = supervisor.members()
+    reaper_of(process).kill()
+    output, _ = process.communicate(timeout=60)
+    assert (process.returncode, "reaper was killed by SIGKILL." in output) == (1, True)
+    assert all_end(list(members.values()))
+
+
+def test_service_that_fails_at_start_is_quoted(supervisor: Supervisor) -> None:
+    supervisor.environment["STANDIN_FAILS"] = "model:serve"
+    output, _ = supervisor.start().communicate(timeout=60)
+    assert supervisor.process is not None
+    assert supervisor.process.returncode == 1
+    assert "model exited with code 3." in output
+    assert "model: out of luck" in output
+
+
+def test_failed_migration_stops_the_start(supervisor: Supervisor) -> None:
+    supervisor.environment["STANDIN_FAILS"] = "model:migrate"
+    process = supervisor.start()
+    output, _ = process.communicate(timeout=60)
+    assert (process.returncode, "model cannot migrate" in output) == (1, True)
+    assert not any(event.startswith("serve") for event in supervisor.events())
+
+
+def test_killed_supervisor_leaves_no_orphan_and_no_broken_state(supervisor: Supervisor) -> None:
+    process = supervisor.serve()
+    members = supervisor.members()
+    process.kill()
+    process.communicate(timeout=60)
+    supervisor.serve()  # at once, while the reaper may still be stopping the others
+    assert all_end(list(members.values()))
+    assert [event for event in supervisor.events() if event.startswith("stop")] == [
+        f"stop {each} with postgres" for each in STOP_ORDER
+    ]
+
+
+def test_supervisor_killed_while_starting_leaves_no_orphan(supervisor: Supervisor) -> None:
+    process = supervisor.start()
+    read_until("postgres", process)
+    members = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.communicate(timeout=60)
+    assert all_end(members)
+
+
+def test_next_start_stops_what_outlived_supervisor_and_reaper(supervisor: Supervisor) -> None:
+    process = supervisor.serve()
+    members = supervisor.members()
+    process.send_signal(signal.SIGSTOP)  # so that it cannot notice
+    reaper_of(process).kill()
+    process.kill()
+    process.communicate(timeout=60)
+    assert members["gateway"].is_running()
+    supervisor.serve()
+    assert all_end(list(members.values()))
+
+
+def test_stale_postmaster_file_of_a_reused_process_id_does_no_harm(supervisor: Supervisor) -> None:
+    supervisor.serve()
+    supervisor.end()
+    stale = supervisor.home.postgres / "data" / "postmaster.pid"
+    stale.write_text(f"{psutil.Process().pid}\n{stale.parent}\n1700000000\n5432\n/tmp\n\n 1 1\nready\n")
+    supervisor.serve()
+
+
+def test_script_runs_against_the_ready_suite_and_its_code_is_told(supervisor: Supervisor, tmp_path: Path) -> None:
+    script = tmp_path / "tour.py"
+    script.write_text(
+        "import os, sys, urllib.request\n"
+        "urllib.request.urlopen(os.environ['PYNOMALY_URL'] + '/health/ready')\n"
+        "print('toured'); sys.exit(7)\n"
+    )
+    process = supervisor.start(once=True, script=script)
+    output, _ = process.communicate(timeout=60)
+    assert (process.returncode, "toured" in output) == (7, True)
+
+
+def test_big_log_is_put_aside_at_start(supervisor: Supervisor) -> None:
+    supervisor.home.create()
+    log = supervisor.home.log("gateway")
+    log.write_bytes(b"x" * (10 * 1024 * 1024 + 1))
+    supervisor.serve()
+    assert log.with_name("gateway.log.1").stat().st_size == 10 * 1024 * 1024 + 1
+
+
+def test_secrets_are_closed_to_others(supervisor: Supervisor) -> None:
+    supervisor.serve()
+    home = supervisor.home
+    for secret in (home.signing_key, home.postgres / "passwords.json"):
+        assert secret.stat().st_mode & 0o777 == 0o600
+    assert json.loads((home.postgres / "passwords.json").read_text()).keys() >= {"postgres", "dataset_app"}
