@@ -1,0 +1,47 @@
+"""The time a piece of work has left, carried by the context and, in relative milliseconds, by a header."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+DEADLINE_HEADER = "x-request-deadline-ms"
+HOP_ALLOWANCE_S = 0.05
+MAX_HEADER_MS = 86_400_000
+
+_expires_s: ContextVar[float] = ContextVar("deadline_expires_s", default=math.inf)
+
+
+def remaining_s() -> float:
+    """Seconds until the innermost deadline, negative once it has passed; inf where there is none."""
+    return _expires_s.get() - time.monotonic()
+
+
+@contextmanager
+def deadline_scope(timeout_s: float) -> Iterator[None]:
+    """Everything inside, child tasks included, has `timeout_s` seconds at most; never widens an outer scope.
+
+    It interrupts nothing by itself: calls made inside take it into account.
+    """
+    token = _expires_s.set(min(_expires_s.get(), time.monotonic() + timeout_s))
+    try:
+        yield
+    finally:
+        _expires_s.reset(token)
+
+
+def deadline_to_header(left_s: float) -> str:
+    """The header's value for a peer: the milliseconds left less 50 for the hop, never below 0."""
+    return str(max(0, int((left_s - HOP_ALLOWANCE_S) * 1000)))
+
+
+def deadline_from_header(value: str) -> float:
+    """Seconds from a header's value, at most a day. ValueError unless it is a whole number >= 0."""
+    if not (value.isascii() and value.isdigit()):
+        raise ValueError(f"{DEADLINE_HEADER} is {value!r}, must be whole milliseconds >= 0")
+    n_digits_max = len(str(MAX_HEADER_MS))
+    milliseconds = MAX_HEADER_MS if len(value.lstrip("0")) > n_digits_max else int(value)
+    return min(milliseconds, MAX_HEADER_MS) / 1000

@@ -1,0 +1,94 @@
+"""An aiohttp session every call of which has a deadline, a breaker and, where it is safe, a second try."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from pynomaly_resilience.call import Call, Request, Upload
+from pynomaly_resilience.events import CallEvent
+from pynomaly_resilience.policies import CallPolicy
+from pynomaly_resilience.registry import BreakerRegistry
+
+IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
+
+
+class ResilientSession:
+    """One per process, for all peers; made where a loop runs, closed by `async with` or `close`.
+
+    http: the session to use, which stays the caller's to close; else one without cookies and without a cap
+        on connections (a full pool would look like a slow peer).
+    breakers: shared with others, or its own. on_event: gets one CallEvent per call.
+    """
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession | None = None,
+        *,
+        breakers: BreakerRegistry | None = None,
+        on_event: Callable[[CallEvent], None] | None = None,
+    ) -> None:
+        self._owns_http = http is None
+        self._http = http or aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
+        )
+        self.breakers = breakers or BreakerRegistry()
+        self._listeners = () if on_event is None else (on_event,)
+
+    def request(
+        self,
+        method: str,
+        url: str | URL,
+        *,
+        operation: str,
+        policy: CallPolicy,
+        dependency: str | None = None,
+        idempotent: bool | None = None,
+        headers: Mapping[str, str] | None = None,
+        params: Any = None,
+        json: Any = None,
+        data: Any = None,
+        decompress: bool = True,
+    ) -> Call:
+        """`async with session.request(...) as response`: the answer, whatever its status, or a CallFailed.
+
+        operation: a bounded name such as `score` or `GET /items/{id}`, never a path with ids in it; with
+            `dependency` (default host:port) it names the breaker.
+        idempotent: doing it twice does no harm; default by method. Only then a connection lost before the
+            answer is tried again; one that could not be made always is. An open breaker never is.
+        data: bytes and str can be sent again; an async iterable of bytes and all else is sent once, and an
+            exception that the iterable raises comes out as it is.
+        decompress: False hands the body on as it came, for a proxy. Redirects are never followed.
+        """
+        target = URL(url) if isinstance(url, str) else url
+        breaker = self.breakers.get(dependency or target.authority, operation, policy.breaker)
+        request = Request(
+            method=method,
+            url=target,
+            headers=CIMultiDict(headers or ()),
+            params=params,
+            json=json,
+            data=Upload(data) if isinstance(data, AsyncIterable) else data,
+            decompress=decompress,
+            repeatable=data is None or isinstance(data, bytes | str),
+            idempotent=method.upper() in IDEMPOTENT_METHODS if idempotent is None else idempotent,
+        )
+        return Call(self._http, breaker, policy, request, self._listeners)
+
+    async def close(self) -> None:
+        """Close the connections, where the aiohttp session is its own."""
+        if self._owns_http:
+            await self._http.close()
+
+    async def __aenter__(self) -> ResilientSession:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

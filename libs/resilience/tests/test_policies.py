@@ -1,0 +1,56 @@
+"""A policy that makes no sense is refused where it is written."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from pynomaly_resilience import BreakerPolicy, CallPolicy, PolicyError
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value", "allowed"),
+    [
+        (BreakerPolicy, "failure_rate", 0.0, "[0.01, 1.0]"),
+        (BreakerPolicy, "failure_rate", 1.1, "[0.01, 1.0]"),
+        (BreakerPolicy, "min_calls", 0, "[1, 100000]"),
+        (BreakerPolicy, "min_calls", 2.5, "an integer"),
+        (BreakerPolicy, "window_s", math.nan, "[0.1, 3600.0]"),
+        (BreakerPolicy, "consecutive_failures", 0, "[1, 100000]"),
+        (BreakerPolicy, "probes", True, "an integer"),
+        (BreakerPolicy, "open_s", "5", "a number"),
+        (BreakerPolicy, "jitter", 1.0, "[0.0, 0.9]"),
+        (BreakerPolicy, "open_max_s", 1.0, "at least open_s = 5.0"),
+        (CallPolicy, "attempts", 0, "[1, 10]"),
+        (CallPolicy, "attempt_timeout_s", -1.0, "[0.01, 86400.0]"),
+        (CallPolicy, "connect_timeout_s", math.inf, "[0.01, 60.0]"),
+        (CallPolicy, "idle_timeout_s", None, "a number"),
+        (CallPolicy, "total_timeout_s", 3.0, "at least attempts x attempt_timeout_s = 4.0"),
+    ],
+)
+def test_a_field_out_of_range_is_named_with_its_value_and_its_range(
+    kind: type, field: str, value: Any, allowed: str
+) -> None:
+    with pytest.raises(PolicyError) as caught:
+        kind(**{field: value})
+    assert (caught.value.field, str(caught.value.value)) == (field, str(value))
+    assert allowed in caught.value.allowed
+    assert str(caught.value).startswith(f"{field} is {value!r}, must be ")
+
+
+def test_a_breaker_policy_without_any_rule_is_refused() -> None:
+    with pytest.raises(PolicyError, match="consecutive_failures"):
+        BreakerPolicy(failure_rate=None)
+
+
+@pytest.mark.parametrize(("attempt_s", "total_s", "attempts"), [(2.0, 6.0, 3), (2.0, 2.0, 1), (1, 6, 2)])
+def test_attempts_that_fit_into_the_total_are_accepted(attempt_s: float, total_s: float, attempts: int) -> None:
+    policy = CallPolicy(attempt_timeout_s=attempt_s, total_timeout_s=total_s, attempts=attempts)
+    assert policy.attempts == attempts
+
+
+def test_every_numeric_field_has_a_range() -> None:
+    for kind in (BreakerPolicy, CallPolicy):
+        fields = set(kind.__dataclass_fields__) - {"breaker", "RANGES"}
+        assert fields == set(kind.RANGES)
