@@ -1,1 +1,43 @@
 """Verify and run a Pynomaly model artefact."""
+
+from pynomaly_scoring.archive import MANIFEST_FILE, MODEL_FILE, SIGNATURE_FILE, Limits, pack
+from pynomaly_scoring.artefact import Artefact, open_artefact
+from pynomaly_scoring.errors import (
+    ArchiveInvalid,
+    ArtefactError,
+    ArtefactTooLarge,
+    GraphInvalid,
+    KeyFileInvalid,
+    KeyUnknown,
+    ManifestInvalid,
+    SignatureInvalid,
+)
+from pynomaly_scoring.keys import TrustedKeys, generate_signing_key, key_hint, publish_key
+from pynomaly_scoring.manifest import Manifest, ScoreDistribution
+from pynomaly_scoring.scorer import Scorer, Scores
+
+__all__ = [
+    "MANIFEST_FILE",
+    "MODEL_FILE",
+    "SIGNATURE_FILE",
+    "ArchiveInvalid",
+    "Artefact",
+    "ArtefactError",
+    "ArtefactTooLarge",
+    "GraphInvalid",
+    "KeyFileInvalid",
+    "KeyUnknown",
+    "Limits",
+    "Manifest",
+    "ManifestInvalid",
+    "ScoreDistribution",
+    "Scorer",
+    "Scores",
+    "SignatureInvalid",
+    "TrustedKeys",
+    "generate_signing_key",
+    "key_hint",
+    "open_artefact",
+    "pack",
+    "publish_key",
+]

@@ -1,0 +1,33 @@
+"""A verified artefact: nothing reaches the runtime that did not come through here."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+from pynomaly_scoring.archive import MANIFEST_FILE, MODEL_FILE, SIGNATURE_FILE, Limits, unpack
+from pynomaly_scoring.keys import TrustedKeys
+from pynomaly_scoring.manifest import Manifest
+from pynomaly_scoring.signature import verify
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """digest: SHA-256 of the archive, 64 hex digits. n_bytes: length of the archive. key_hint: who signed."""
+
+    manifest: Manifest
+    model: bytes = field(repr=False)
+    digest: str
+    key_hint: str
+    n_bytes: int
+
+
+def open_artefact(archive: bytes, *, trusted: TrustedKeys, limits: Limits = Limits()) -> Artefact:
+    """Check an archive's sizes, form, signature and manifest, in this order, and give what it holds.
+
+    Raises ArtefactTooLarge, ArchiveInvalid, SignatureInvalid, KeyUnknown, ManifestInvalid.
+    """
+    files = unpack(archive, limits)
+    signature = files.pop(SIGNATURE_FILE)
+    hint = verify(files, signature, trusted)
+    manifest = Manifest.from_json(files[MANIFEST_FILE])
+    digest = hashlib.sha256(archive).hexdigest()
+    return Artefact(manifest, files[MODEL_FILE], digest, hint, len(archive))

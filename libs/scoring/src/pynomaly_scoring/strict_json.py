@@ -1,0 +1,45 @@
+"""JSON read strictly: no duplicate key, no NaN, no overflow, no bool where a number is due."""
+
+import json
+import math
+from typing import Any, NoReturn, TypeVar
+
+T = TypeVar("T")
+
+
+def parse(document: bytes) -> object:
+    """The document's value. ValueError: not UTF-8, not JSON, a duplicate key, a non-finite number, too deep."""
+    try:
+        return json.loads(document.decode(), object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def take(container: object, key: str, kind: type[T]) -> T:
+    """container[key], which must be exactly of `kind`. ValueError: no object, no such key, another type."""
+    if not isinstance(container, dict) or key not in container:
+        raise ValueError(f"{key} is missing")
+    value = container[key]
+    if kind is float and type(value) is int:
+        value = float(value)  # JSON has one kind of number
+    if type(value) is not kind:
+        raise ValueError(f"{key} must be {kind.__name__}, not {type(value).__name__}")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("an object has a key twice")
+    return value
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(literal: str) -> float:
+    value = float(literal)
+    if not math.isfinite(value):
+        raise ValueError(f"{literal} overflows")
+    return value

@@ -1,0 +1,220 @@
+import dataclasses
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.testing import assert_array_equal
+from onnx import TensorProto, helper, numpy_helper
+from pynomaly_scoring import Artefact, GraphInvalid, Manifest, Scorer, TrustedKeys, open_artefact
+from pynomaly_scoring.graph import check_content
+
+BuildGraph = Callable[..., onnx.ModelProto]
+
+
+@pytest.fixture(scope="module")
+def artefact(archive: bytes, trusted: TrustedKeys) -> Artefact:
+    return open_artefact(archive, trusted=trusted)
+
+
+@pytest.fixture(scope="module")
+def scorer(artefact: Artefact) -> Scorer:
+    return Scorer(artefact)
+
+
+@pytest.fixture
+def rows() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(50, 3))
+
+
+def refusal(artefact: Artefact, model: onnx.ModelProto | bytes) -> GraphInvalid:
+    content = model if isinstance(model, bytes) else model.SerializeToString()
+    with pytest.raises(GraphInvalid) as refused:
+        Scorer(dataclasses.replace(artefact, model=content))
+    return refused.value
+
+
+def test_scores_are_the_graphs(scorer: Scorer, rows: np.ndarray) -> None:
+    scores = scorer.score(rows)
+    np.testing.assert_allclose(scores.raw_score, rows.sum(axis=1))
+    assert_array_equal(scores.is_anomaly, scores.raw_score > 1)
+    np.testing.assert_allclose(scores.prediction, 1 / (1 + np.exp(-scores.raw_score)))
+    assert scores.confidence is not None
+    assert_array_equal(scores.confidence, scores.prediction / 2)
+    assert [array.dtype.name for array in scores if array is not None] == ["float64", "float64", "bool", "float64"]
+
+
+def test_confidence_is_left_out_on_request_and_nothing_else_changes(scorer: Scorer, rows: np.ndarray) -> None:
+    without, full = scorer.score(rows, confidence=False), scorer.score(rows)
+    assert without.confidence is None
+    for one, other in zip(without[:3], full[:3], strict=True):
+        assert_array_equal(one, other)
+
+
+def test_one_row_alone_scores_as_in_its_batch(scorer: Scorer, rows: np.ndarray) -> None:
+    alone = [scorer.score(rows[n : n + 1]).raw_score[0] for n in range(len(rows))]
+    assert_array_equal(alone, scorer.score(rows).raw_score)
+
+
+def test_a_missing_value_is_passed_on_as_nan(scorer: Scorer) -> None:
+    assert np.isnan(scorer.score(np.array([[np.nan, 0.0, 0.0]])).raw_score[0])
+
+
+@pytest.mark.parametrize(
+    "numeric",
+    [
+        np.zeros(3),
+        np.zeros((0, 3)),
+        np.zeros((2, 4)),
+        np.zeros((1, 1, 3)),
+        np.zeros((2, 3), dtype=np.float32),
+        np.zeros((2, 3), dtype=">f8"),
+        np.zeros((2, 3), order="F"),
+        np.zeros((2, 6))[:, ::2],
+    ],
+)
+def test_rows_of_another_shape_type_or_layout_are_a_value_error(scorer: Scorer, numeric: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="float64"):
+        scorer.score(numeric)
+
+
+def test_threads_share_a_scorer(artefact: Artefact, rows: np.ndarray) -> None:
+    scorer = Scorer(artefact, threads=2)
+    expected = scorer.score(rows).raw_score
+    with ThreadPoolExecutor(4) as pool:
+        scored = list(pool.map(lambda _: scorer.score(rows).raw_score, range(200)))
+    assert all(np.array_equal(raw_score, expected) for raw_score in scored)
+
+
+def test_a_scorer_knows_its_manifest_and_is_larger_than_its_model(
+    artefact: Artefact, scorer: Scorer, manifest: Manifest
+) -> None:
+    assert scorer.manifest == manifest
+    assert scorer.n_bytes > len(artefact.model)
+
+
+def test_no_threads_at_all_is_a_value_error(artefact: Artefact) -> None:
+    with pytest.raises(ValueError, match="threads"):
+        Scorer(artefact, threads=0)
+
+
+def test_other_inputs_than_the_fixed_ones_are_refused(artefact: Artefact, build_graph: BuildGraph) -> None:
+    assert refusal(artefact, build_graph(4)).reason == "graph-signature"
+    renamed = build_graph()
+    renamed.graph.input[0].name = renamed.graph.node[0].input[0] = "rows"
+    assert refusal(artefact, renamed).reason == "graph-signature"
+    second = build_graph()
+    second.graph.input.append(helper.make_tensor_value_info("text", TensorProto.STRING, ["n_rows", 1]))
+    assert refusal(artefact, second).reason == "graph-signature"
+    fixed = build_graph()
+    fixed.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    assert refusal(artefact, fixed).reason == "graph-signature"
+
+
+def test_other_outputs_than_the_fixed_ones_are_refused(artefact: Artefact, build_graph: BuildGraph) -> None:
+    missing = build_graph()
+    del missing.graph.output[3]
+    assert refusal(artefact, missing).reason == "graph-signature"
+    extra = build_graph()
+    extra.graph.output.append(helper.make_tensor_value_info("sums", TensorProto.DOUBLE, ["n_rows", 1]))
+    assert refusal(artefact, extra).reason == "graph-signature"
+
+
+def test_outputs_that_are_not_one_value_per_row_are_refused(artefact: Artefact, build_graph: BuildGraph) -> None:
+    model = build_graph()
+    model.graph.node[4].CopyFrom(helper.make_node("ReduceMean", ["prediction"], ["confidence"], keepdims=1))
+    assert refusal(artefact, model).reason == "graph-signature"
+
+
+def test_a_graph_that_fails_on_its_first_rows_is_refused(artefact: Artefact, build_graph: BuildGraph) -> None:
+    model = build_graph()
+    shape = numpy_helper.from_array(np.array([7]), "shape")
+    model.graph.initializer.append(shape)
+    model.graph.node[4].CopyFrom(helper.make_node("Reshape", ["prediction", "shape"], ["confidence"]))
+    del model.graph.output[3].type.tensor_type.shape.dim[:]
+    model.graph.output[3].type.tensor_type.ClearField("shape")
+    assert refusal(artefact, model).reason == "graph-failed"
+
+
+@pytest.mark.parametrize("model", [b"junk", b"\x08\x00\x00\x00ORTM" + b"\x00" * 64])
+def test_bytes_that_are_no_protobuf_are_refused(artefact: Artefact, model: bytes) -> None:
+    assert refusal(artefact, model).reason == "graph-malformed"
+
+
+def test_an_empty_model_is_refused(artefact: Artefact) -> None:
+    assert refusal(artefact, b"").reason == "graph-unloadable"
+
+
+def external_data(model: onnx.ModelProto) -> None:
+    tensor = model.graph.initializer[0]
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="weights.bin")
+
+
+def external_location_alone(model: onnx.ModelProto) -> None:
+    model.graph.initializer[0].data_location = TensorProto.EXTERNAL
+
+
+def external_constant(model: onnx.ModelProto) -> None:
+    tensor = numpy_helper.from_array(np.ones(1), "value")
+    tensor.external_data.add(key="location", value="/etc/hostname")
+    model.graph.node.append(helper.make_node("Constant", [], ["spare"], value=tensor))
+
+
+def custom_operator(model: onnx.ModelProto) -> None:
+    model.graph.node[2].CopyFrom(helper.make_node("Gelu", ["raw_score"], ["prediction"], domain="com.microsoft"))
+
+
+def custom_opset(model: onnx.ModelProto) -> None:
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+
+
+def control_flow(model: onnx.ModelProto) -> None:
+    branch = helper.make_graph([], "branch", [], [])
+    node = helper.make_node("If", ["condition"], ["spare"], then_branch=branch, else_branch=branch)
+    model.graph.node.append(node)
+
+
+def function(model: onnx.ModelProto) -> None:
+    opsets: list[Any] = [helper.make_opsetid("", 21)]
+    model.functions.append(helper.make_function("ai.onnx.ml", "F", ["x"], ["y"], [], opsets))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(external_data, external_location_alone, external_constant),
+        *(custom_operator, custom_opset, control_flow, function),
+    ],
+)
+def test_forbidden_content_is_refused(
+    artefact: Artefact, build_graph: BuildGraph, change: Callable[[onnx.ModelProto], None]
+) -> None:
+    model = build_graph()
+    change(model)
+    assert refusal(artefact, model).reason == "graph-content"
+
+
+def test_an_overlong_tag_cannot_hide_a_field(build_graph: BuildGraph) -> None:
+    functions_tag = (25 << 3 | 2) + (1 << 32)
+    overlong = bytes(functions_tag >> shift & 0x7F | 0x80 for shift in (0, 7, 14, 21)) + bytes([functions_tag >> 28])
+    with pytest.raises(GraphInvalid):
+        check_content(build_graph().SerializeToString() + overlong + b"\x00")
+
+
+def test_long_lists_of_numbers_are_no_obstacle_to_the_check() -> None:
+    floats, integers = [0.5, -1.0] * 5000, [0, -1, 2**40] * 5000
+    node = helper.make_node("TreeEnsemble", ["numeric"], ["y"], domain="ai.onnx.ml", floats=floats, integers=integers)
+    check_content(helper.make_model(helper.make_graph([node], "forest", [], [])).SerializeToString())
+    node.domain = "elsewhere"  # comes after the lists
+    with pytest.raises(GraphInvalid):
+        check_content(helper.make_model(helper.make_graph([node], "forest", [], [])).SerializeToString())
+
+
+@pytest.mark.parametrize("n_bytes", range(1, 60, 7))
+def test_a_truncated_graph_is_refused(artefact: Artefact, build_graph: BuildGraph, n_bytes: int) -> None:
+    model = build_graph().SerializeToString()[:-n_bytes]
+    with pytest.raises(GraphInvalid):
+        Scorer(dataclasses.replace(artefact, model=model))
