@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from pynomaly_suite import status, stop
 from pynomaly_suite.layout import Home
 from pynomaly_suite.ports import Ports, setting
 
@@ -252,3 +253,50 @@ def test_secrets_are_closed_to_others(supervisor: Supervisor) -> None:
     for secret in (home.signing_key, home.postgres / "passwords.json"):
         assert secret.stat().st_mode & 0o777 == 0o600
     assert json.loads((home.postgres / "passwords.json").read_text()).keys() >= {"postgres", "dataset_app"}
+
+
+def test_running_suite_shows_its_processes_and_stops_when_told(supervisor: Supervisor) -> None:
+    process = supervisor.serve()
+    seen = status(supervisor.home.root)
+    assert (seen.ready, seen.supervisor_pid) == (True, process.pid)
+    assert seen.url == f"http://127.0.0.1:{supervisor.ports.gateway}"
+    assert stop(supervisor.home.root) == 0
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert not status(supervisor.home.root).running
+
+
+def test_second_suite_is_told_which_process_has_the_home(supervisor: Supervisor) -> None:
+    first = supervisor.serve()
+    output, _ = supervisor.start().communicate(timeout=60)
+    second, supervisor.process = supervisor.process, first
+    assert second is not None
+    assert second.returncode == 2
+    assert f"(process {first.pid})" in output
+
+
+def test_interrupted_start_ends_with_the_signals_code(supervisor: Supervisor) -> None:
+    process = supervisor.start()
+    read_until("postgres", process)
+    assert supervisor.end(signal.SIGINT)[0] == 128 + signal.SIGINT
+
+
+def test_temporary_suite_serves_for_a_block_and_removes_its_folder(supervisor: Supervisor) -> None:
+    code = (
+        "from pynomaly_suite import temporary_suite, status\n"
+        "with temporary_suite() as suite:\n"
+        "    assert status(suite.home.root).ready\n"
+        "print(suite.home.root.exists())\n"
+    )
+    environment = {**os.environ, **supervisor.settings()}
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    assert ran.stdout == "False\n"
+
+
+def test_migrate_runs_every_migration_and_leaves_nothing_running(supervisor: Supervisor) -> None:
+    code = "import sys, pynomaly_suite; sys.exit(pynomaly_suite.migrate())"
+    for _ in range(2):
+        environment = {**os.environ, **supervisor.settings()}
+        subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert len(supervisor.events()) == 2 * len(SERVICES)
+    assert not status(supervisor.home.root).running

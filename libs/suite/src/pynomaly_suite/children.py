@@ -115,9 +115,11 @@ class Children:
             raise child.died()
 
     def wait(self, child: Child) -> int:
-        """Wait for a child that may end; its exit code."""
-        self.until(child.ended)
-        self.stop(child)
+        """Wait for a child that may end; its exit code. Where the waiting fails, the child is stopped."""
+        try:
+            self.until(child.ended)
+        finally:
+            self.stop(child)
         return child.process.wait()
 
     def until(self, reached: Callable[[], bool], *, timeout_s: float = float("inf"), what: str = "") -> None:
