@@ -365,12 +365,17 @@ async def test_a_proxy_gets_redirects_and_compressed_bodies_as_they_came(
     assert len(peer.seen) == 1
 
 
-async def test_a_url_that_is_none_is_the_callers_mistake(
-    session: ResilientSession, policy: CallPolicy, events: list[CallEvent]
+async def test_a_url_that_is_none_is_the_callers_mistake_and_uses_up_no_probe(
+    session: ResilientSession, policy: CallPolicy, events: list[CallEvent], clock: FakeClock
 ) -> None:
-    with pytest.raises(aiohttp.NonHttpUrlClientError):
-        await session.request("GET", "ftp://peer/", operation="ask", policy=policy).__aenter__()
-    assert (events[0].outcome, state_of(session)) == ("error", "closed")
+    for _ in range(3):
+        session.breakers.get("peer:21", "ask", policy.breaker).acquire().failure()
+    clock.advance(5.0)
+    for _ in range(4):
+        with pytest.raises(aiohttp.NonHttpUrlClientError):
+            await session.request("GET", "ftp://peer/", operation="ask", policy=policy).__aenter__()
+    assert [event.outcome for event in events] == ["error"] * 4
+    assert state_of(session) == "half_open"
 
 
 async def test_a_session_that_was_handed_in_stays_open() -> None:
