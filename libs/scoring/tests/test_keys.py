@@ -1,5 +1,6 @@
 import stat
-import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,21 +35,10 @@ def test_an_existing_private_key_is_never_replaced(tmp_path: Path) -> None:
 
 
 def test_of_many_callers_one_makes_the_key_and_the_halves_belong_together(tmp_path: Path) -> None:
-    won: list[int] = []
-
-    def make(caller: int) -> None:
-        try:
-            generate_signing_key(tmp_path / "key.pem", tmp_path / "key.pub")
-        except FileExistsError:
-            return
-        won.append(caller)
-
-    callers = [threading.Thread(target=make, args=(n,)) for n in range(8)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
-    assert len(won) == 1
+    with ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit(generate_signing_key, tmp_path / "key.pem", tmp_path / "key.pub") for _ in range(8)]
+    outcomes = Counter(type(call.exception()) for call in calls)
+    assert outcomes == {type(None): 1, FileExistsError: 7}
     publish_key(tmp_path / "key.pem", tmp_path / "again.pub")
     assert (tmp_path / "again.pub").read_bytes() == (tmp_path / "key.pub").read_bytes()
 
