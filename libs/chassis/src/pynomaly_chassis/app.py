@@ -1,6 +1,6 @@
 """A FastAPI application as every service wants it."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -11,7 +11,7 @@ from pynomaly_contracts.media import PROBLEM
 from pynomaly_contracts.problems import Problem
 
 from pynomaly_chassis.health import Vitals, health_router
-from pynomaly_chassis.middleware import RequestMiddleware
+from pynomaly_chassis.middleware import BodyLimit, RequestMiddleware
 from pynomaly_chassis.problems import UnsupportedMediaType, install_problem_handlers
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -47,12 +47,13 @@ def create_service(
     description: str,
     routers: list[APIRouter],
     lifespan: Lifespan,
-    body_limits: Mapping[str, int] | None = None,
-    own_status: bool = False,
+    body_limit: BodyLimit | None = None,
+    is_front_door: bool = False,
 ) -> FastAPI:
     """The application: routes, health, problems, metrics.
 
-    `body_limits` maps a path to the most bytes it takes; other paths take MAX_REQUEST_SIZE_MB.
+    `body_limit` says the most bytes that a path takes; by default MAX_REQUEST_SIZE_MB everywhere.
+    `is_front_door`: /status and /openapi.json speak of the whole suite and come with `routers`.
     """
     settings = vitals.settings
     app = FastAPI(
@@ -61,16 +62,15 @@ def create_service(
         version=settings.app_version,
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None if is_front_door else "/openapi.json",
     )
-    for router in [*routers, health_router(vitals, status=not own_status)]:
+    for router in [*routers, health_router(vitals, status=not is_front_door)]:
         app.include_router(router)
     install_problem_handlers(app)
-    limits = body_limits or {}
-    app.add_middleware(
-        RequestMiddleware,
-        metrics=vitals.metrics,
-        body_limit=lambda path: limits.get(path, settings.max_request_bytes),
-    )
+    limit = body_limit or (lambda _: settings.max_request_bytes)
+    app.add_middleware(RequestMiddleware, metrics=vitals.metrics, body_limit=limit)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's own way to extend it
     return app
 

@@ -1,0 +1,25 @@
+"""python -m gateway_service serve|migrate"""
+
+from pathlib import Path
+
+from pynomaly_chassis.migrations import migrate
+from pynomaly_chassis.server import run_command, serve
+from pynomaly_chassis.settings import load_settings
+
+from gateway_service.app import create_app
+from gateway_service.settings import Settings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def _serve() -> None:
+    settings = load_settings(Settings)
+    serve(lambda: create_app(settings), settings)
+
+
+def _migrate() -> None:
+    migrate(load_settings(Settings), MIGRATIONS)
+
+
+if __name__ == "__main__":
+    run_command("gateway", {"serve": _serve, "migrate": _migrate})

@@ -1,0 +1,166 @@
+"""The front door: every path goes to its owner by the URL table, bodies streamed both ways.
+
+Plain ASGI. A small body is held whole, so that a call whose connection failed can be made once more; a large one is
+passed on as it comes, so that the slower side holds the faster one back.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from dataclasses import dataclass
+
+from multidict import CIMultiDict
+from pynomaly_contracts.headers import IDEMPOTENCY_KEY, INTERNAL, REQUEST_ID
+from pynomaly_contracts.routes import ROUTES, Route, Service, is_idempotent
+from pynomaly_resilience import CallFailed, CallPolicy, ResilientResponse, ResilientSession
+from starlette.types import ASGIApp, Receive, Scope, Send
+from yarl import URL
+
+from gateway_service.errors import problem_of
+
+QUICK = CallPolicy(attempt_timeout_s=30.0, total_timeout_s=61.0, attempts=2, idle_timeout_s=60.0)
+# A large body may take as long as its sender needs; a silence in the answer is bounded instead.
+UPLOAD = CallPolicy(attempt_timeout_s=3600.0, total_timeout_s=3600.0, attempts=1, idle_timeout_s=60.0)
+SMALL_BODY = 64 * 1024
+
+Headers = list[tuple[bytes, bytes]]
+_HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade".split()
+)
+_STAYS_OUTSIDE = _HOP_BY_HOP | {b"host", REQUEST_ID.encode(), *(name.encode() for name in INTERNAL)}
+_STAYS_INSIDE = _HOP_BY_HOP | {REQUEST_ID.encode(), b"date", b"server"}
+
+
+class ClientGone(Exception):
+    """The client closed its connection before the exchange was over."""
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What the metrics call a proxied route: its prefix, so that labels stay few."""
+
+    path: str
+
+
+class Proxy:
+    """Answers the paths of other services by asking them; the rest is for `own`."""
+
+    def __init__(self, session: ResilientSession, service_urls: Mapping[Service, str], own: ASGIApp) -> None:
+        self._session, self._urls, self._own = session, service_urls, own
+        self._matched = {route: Matched(route.prefix) for route in ROUTES}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request on and its answer back. Raises ServiceUnavailable (503) or ServiceTimeout (504)."""
+        route = next((route for route in ROUTES if route.covers(scope["path"])), None)
+        if route is None or scope["type"] != "http":
+            await self._own(scope, receive, send)
+            return
+        scope["route"] = self._matched[route]
+        try:
+            await self._ask(route, scope, receive, send)
+        except CallFailed as error:
+            raise problem_of(error, route.owner) from error
+        except ClientGone:
+            return  # nobody is left to answer
+
+    async def _ask(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await _body(scope, receive)
+        call = self._session.request(
+            scope["method"],
+            self._target(route, scope),
+            operation=route.prefix,
+            dependency=route.owner,
+            policy=QUICK if isinstance(body, bytes) else UPLOAD,
+            idempotent=_may_be_repeated(scope),
+            headers=_inbound(scope),
+            data=body or None,
+            decompress=False,
+        )
+        async with call as answer:
+            await _hand_on(answer, receive, send)
+
+    def _target(self, route: Route, scope: Scope) -> URL:
+        path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+        return URL(self._urls[route.owner] + path + (f"?{query}" if query else ""), encoded=True)
+
+
+def _may_be_repeated(scope: Scope) -> bool:
+    keyed = any(name == IDEMPOTENCY_KEY.encode() for name, _ in scope["headers"])
+    return is_idempotent(scope["method"], scope["path"], has_idempotency_key=keyed)
+
+
+def _inbound(scope: Scope) -> CIMultiDict[str]:
+    """The client's headers, less what belongs to its connection or may only be set inside."""
+    headers: CIMultiDict[str] = CIMultiDict(
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in scope["headers"]
+        if name not in _STAYS_OUTSIDE
+    )
+    headers[REQUEST_ID] = scope["request_id"]
+    client = scope["client"]
+    headers.add("x-forwarded-for", client[0] if client else "unknown")
+    headers["x-forwarded-proto"] = scope["scheme"]
+    return headers
+
+
+def _outbound(answer: ResilientResponse) -> Headers:
+    return [(name.lower(), value) for name, value in answer.raw.raw_headers if name.lower() not in _STAYS_INSIDE]
+
+
+async def _body(scope: Scope, receive: Receive) -> bytes | AsyncIterator[bytes]:
+    """The request's body, whole if it says that it is small."""
+    declared = {name: value for name, value in scope["headers"] if name in (b"content-length", b"transfer-encoding")}
+    if b"transfer-encoding" in declared or int(declared.get(b"content-length", 0)) > SMALL_BODY:
+        return _chunks(receive)
+    return b"".join([chunk async for chunk in _chunks(receive)])
+
+
+async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        if message.get("body"):
+            yield message["body"]
+        more = message.get("more_body", False)
+
+
+async def _hand_on(answer: ResilientResponse, receive: Receive, send: Send) -> None:
+    start = {"type": "http.response.start", "status": answer.status, "headers": _outbound(answer)}
+    if _is_small(answer):
+        content = await answer.read()
+        await send(start)
+        await send({"type": "http.response.body", "body": content})
+        return
+    await send(start)
+    await _while_connected(receive, _stream(answer, send))
+
+
+def _is_small(answer: ResilientResponse) -> bool:
+    length = answer.raw.content_length
+    return answer.raw.method == "HEAD" or (length is not None and length <= SMALL_BODY)
+
+
+async def _stream(answer: ResilientResponse, send: Send) -> None:
+    async for chunk in answer.iter_chunks():
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _while_connected(receive: Receive, streaming: Coroutine[None, None, None]) -> None:
+    """Stop when the client goes away: a stream of events has no other end."""
+    stream, gone = asyncio.ensure_future(streaming), asyncio.ensure_future(_disconnected(receive))
+    try:
+        await asyncio.wait((stream, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not stream.done():
+            raise ClientGone
+        stream.result()
+    finally:
+        for task in (stream, gone):
+            task.cancel()
+        await asyncio.gather(stream, gone, return_exceptions=True)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

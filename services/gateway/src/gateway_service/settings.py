@@ -1,0 +1,29 @@
+"""The gateway's settings."""
+
+from collections.abc import Mapping
+
+from pydantic import AnyHttpUrl
+from pynomaly_chassis.settings import MIB, ServiceSettings
+from pynomaly_contracts.routes import PORTS, Service
+
+GIB = 1024 * MIB
+
+
+class Settings(ServiceSettings):
+    """Where the other services are, and what passes through."""
+
+    service_name: str = "gateway"
+    port: int = PORTS[Service.GATEWAY]
+    dataset_service_url: AnyHttpUrl = AnyHttpUrl(f"http://127.0.0.1:{PORTS[Service.DATASET]}")
+    detector_service_url: AnyHttpUrl = AnyHttpUrl(f"http://127.0.0.1:{PORTS[Service.DETECTOR]}")
+    model_service_url: AnyHttpUrl = AnyHttpUrl(f"http://127.0.0.1:{PORTS[Service.MODEL]}")
+    max_upload_size: int = 2 * GIB
+
+    @property
+    def service_urls(self) -> Mapping[Service, str]:
+        """Base address of each service behind the door, without a slash at its end."""
+        return {
+            Service.DATASET: str(self.dataset_service_url).rstrip("/"),
+            Service.DETECTOR: str(self.detector_service_url).rstrip("/"),
+            Service.MODEL: str(self.model_service_url).rstrip("/"),
+        }
