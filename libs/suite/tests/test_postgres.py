@@ -171,6 +171,7 @@ def test_server_never_runs_as_root(folder: Path) -> None:
         (running,) = (psutil.Process(child.pid) for child in children.running)
         assert running.uids().effective == (folder / "data").stat().st_uid
         assert running.uids().effective != 0
+        server.stop()
 
 
 def test_data_may_lie_where_only_the_user_can_look(folder: Path) -> None:
@@ -180,6 +181,7 @@ def test_data_may_lie_where_only_the_user_can_look(folder: Path) -> None:
         server = EmbeddedPostgres(folder, children, log=folder / "log", durable=False)
         server.start()
         assert asyncio.run(run(server.url("postgres", "postgres"), "SELECT 1")) == 1
+        server.stop()
 
 
 def test_ordinary_user_runs_it_as_itself(tmp_path: Path) -> None:

