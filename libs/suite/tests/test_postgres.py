@@ -137,8 +137,10 @@ def test_initdb_killed_midway_leaves_nothing_half(folder: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", START, str(folder)]) as process:
         while not any(folder.glob("init-*/data/base")):
             assert process.poll() is None
-        for each in (psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)):
+        family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
+        for each in family:
             each.kill()
+    psutil.wait_procs(family)
     with Children() as children:
         server = EmbeddedPostgres(folder, children, log=folder / "log")
         server.start()

@@ -20,7 +20,7 @@ def test_port_in_use_is_named_with_its_holder_and_its_setting(home: Home) -> Non
     with socket.create_server(("127.0.0.1", ports.model)), pytest.raises(Refused) as refusal, Suite(home, ports):
         pass
     message = str(refusal.value)
-    assert f"Port {ports.model} of the model service" in message
+    assert f"Port {ports.model} (model)" in message
     assert f"by process {os.getpid()} (" in message
     assert "PYNOMALY_MODEL_PORT" in message
     assert refusal.value.exit_code == 2

@@ -1,4 +1,4 @@
-"""The ports of the four services on this machine."""
+"""The ports of the suite on this machine."""
 
 import os
 import socket
@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
 import psutil
+from pynomaly_contracts.routes import PORTS, Service
 
 from pynomaly_suite.errors import Refused
 
@@ -16,16 +17,17 @@ MAX_PORT = 65535
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """A TCP port for each service, on 127.0.0.1."""
+    """A TCP port for each service, and one for the detector's worker, on 127.0.0.1."""
 
-    dataset: int = 8001
-    detector: int = 8000
-    model: int = 8002
-    gateway: int = 8080
+    dataset: int = PORTS[Service.DATASET]
+    detector: int = PORTS[Service.DETECTOR]
+    model: int = PORTS[Service.MODEL]
+    gateway: int = PORTS[Service.GATEWAY]
+    worker: int = 8010
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Ports":
-        """PYNOMALY_DATASET_PORT, _DETECTOR_PORT, _MODEL_PORT, _GATEWAY_PORT over the usual ones.
+        """PYNOMALY_DATASET_PORT, _DETECTOR_PORT, _MODEL_PORT, _GATEWAY_PORT, _WORKER_PORT over the usual ones.
 
         Raises:
             Refused: a value is no port.
@@ -36,7 +38,7 @@ class Ports:
 
     @classmethod
     def free(cls) -> "Ports":
-        """Four ports that are free now."""
+        """Ports that are free now."""
         with ExitStack() as held:
             sockets = [held.enter_context(socket.socket()) for _ in asdict(cls())]
             for each in sockets:
@@ -75,7 +77,7 @@ def _port(key: str, value: str) -> int:
 
 def _taken(service: str, port: int, error: OSError) -> str:
     return (
-        f"Port {port} of the {service} service cannot be used: {error.strerror}{_holder(port)}. Free it, or set "
+        f"Port {port} ({service}) cannot be used: {error.strerror}{_holder(port)}. Free it, or set "
         f"{setting(service)} to another port."
     )
 

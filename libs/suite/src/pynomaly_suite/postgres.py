@@ -179,7 +179,7 @@ class EmbeddedPostgres:
         self.forget_socket()
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         for draft in self.folder.glob("init-*"):
-            shutil.rmtree(draft)
+            shutil.rmtree(draft, ignore_errors=True)  # an orphaned initdb may still write; swept next time
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ PROGRAMS = (  # in the order of starting; they stop in the reverse order
     Program("dataset", "dataset", "serve", "dataset_app", listens=True, stores=True),
     Program("model", "model", "serve", "model_app", listens=True, stores=True, trusts=True),
     Program("detector", "detector", "serve", "detector_app", listens=True),
-    Program("detector-worker", "detector", "worker", "detector_worker", trusts=True, signs=True),
+    Program("detector-worker", "detector", "worker", "detector_worker", stores=True, trusts=True, signs=True),
     Program("gateway", "gateway", "serve", "gateway_app", listens=True),
 )
 MIGRATIONS = tuple(Program(f"{service}-migrate", service, "migrate", f"{service}_owner") for service in SERVICES)
@@ -54,8 +54,7 @@ def command_of(
 
 def _settings(program: Program, home: Home, ports: Ports) -> dict[str, str]:
     told = {f"{service.upper()}_SERVICE_URL": ports.url(service) for service in SERVICES}
-    if program.listens:
-        told |= {"HOST": HOST, "PORT": str(ports.of(program.service))}
+    told |= {"HOST": HOST, "PORT": str(ports.of(program.service)), "WORKER_PORT": str(ports.worker)}
     if program.stores:
         told |= {"STORAGE_TYPE": "local", "STORAGE_PATH": str(home.storage(program.service))}
     if program.trusts:
