@@ -47,6 +47,12 @@ class Supervisor:
         places = {"PYNOMALY_HOME": self.home.root, "PYTHONPATH": self.standins, "STANDIN_TRACE": self.trace}
         return ports | {name: str(path) for name, path in places.items()}
 
+    def python(self, code: str) -> str:
+        """What other code prints that runs in the supervisor's environment."""
+        environment = {**os.environ, **self.settings()}
+        argv = [sys.executable, "-c", code]
+        return subprocess.run(argv, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+
     def serve(self) -> "subprocess.Popen[str]":
         """Start and wait for readiness."""
         process = self.start()
@@ -128,6 +134,7 @@ def test_second_start_keeps_state_and_skips_current_migrations(supervisor: Super
     supervisor.serve()
     supervisor.end()
     key = supervisor.home.signing_key.read_bytes()
+    (supervisor.home.trusted_keys / "signing.pub.pem").unlink()  # as if the first start had died before it
     assert sorted(supervisor.events())[:4] == [
         "migrate dataset",
         "migrate detector",
@@ -138,6 +145,7 @@ def test_second_start_keeps_state_and_skips_current_migrations(supervisor: Super
     supervisor.serve()
     assert [event for event in supervisor.events() if event.startswith("migrate")] == []
     assert supervisor.home.signing_key.read_bytes() == key
+    assert (supervisor.home.trusted_keys / "signing.pub.pem").exists()
 
 
 def test_changed_migration_runs_at_the_next_start(supervisor: Supervisor) -> None:
@@ -288,15 +296,12 @@ def test_temporary_suite_serves_for_a_block_and_removes_its_folder(supervisor: S
         "    assert status(suite.home.root).ready\n"
         "print(suite.home.root.exists())\n"
     )
-    environment = {**os.environ, **supervisor.settings()}
-    ran = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
-    assert ran.stdout == "False\n"
+    assert supervisor.python(code) == "False\n"
 
 
 def test_migrate_runs_every_migration_and_leaves_nothing_running(supervisor: Supervisor) -> None:
     code = "import sys, pynomaly_suite; sys.exit(pynomaly_suite.migrate())"
     for _ in range(2):
-        environment = {**os.environ, **supervisor.settings()}
-        subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+        supervisor.python(code)
     assert len(supervisor.events()) == 2 * len(SERVICES)
     assert not status(supervisor.home.root).running

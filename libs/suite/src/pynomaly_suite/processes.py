@@ -4,7 +4,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -38,7 +38,12 @@ PROGRAMS = (  # in the order of starting; they stop in the reverse order
     Program("detector-worker", "detector", "worker", "detector_worker", stores=True, trusts=True, signs=True),
     Program("gateway", "gateway", "serve", "gateway_app", listens=True),
 )
-MIGRATIONS = tuple(Program(f"{service}-migrate", service, "migrate", f"{service}_owner") for service in SERVICES)
+MIGRATIONS = tuple(
+    replace(each, name=f"{each.name}-migrate", command="migrate", role=f"{each.service}_owner")
+    for each in PROGRAMS
+    if each.command == "serve"
+)
+SHUTDOWN_GRACE_S = 8  # for requests in flight; below the patience of Command.grace_s
 
 
 def command_of(
@@ -54,6 +59,7 @@ def command_of(
 
 def _settings(program: Program, home: Home, ports: Ports) -> dict[str, str]:
     told = {f"{service.upper()}_SERVICE_URL": ports.url(service) for service in SERVICES}
+    told["SHUTDOWN_GRACE_S"] = str(SHUTDOWN_GRACE_S)
     told |= {"HOST": HOST, "PORT": str(ports.of(program.service)), "WORKER_PORT": str(ports.worker)}
     if program.stores:
         told |= {"STORAGE_TYPE": "local", "STORAGE_PATH": str(home.storage(program.service))}

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from pynomaly_suite.children import Child, Children, Command, last_lines, rotate
 from pynomaly_suite.errors import NotReady
+from pynomaly_suite.keys import ensure_signing_key
 from pynomaly_suite.layout import Home, check_free_space, free_bytes, lock_home
 from pynomaly_suite.ports import HOST, Ports
 from pynomaly_suite.postgres import EmbeddedPostgres, without_postgres_settings
@@ -58,6 +59,7 @@ class Suite:
     def __enter__(self) -> Self:
         with ExitStack() as stack, self._console.status("Starting Pynomaly"):
             self._take_home(stack)
+            ensure_signing_key(self.home)
             self._start_postgres()
             self._migrate(AppliedMigrations(self.home).pending())
             self._start_services()
@@ -89,6 +91,7 @@ class Suite:
         """Start PostgreSQL, migrate every database, stop. In place of `with`."""
         with ExitStack() as stack:
             self._take_home(stack)
+            ensure_signing_key(self.home)
             self._start_postgres()
             self._migrate(MIGRATIONS)
 
@@ -126,7 +129,6 @@ class Suite:
             AppliedMigrations(self.home).succeeded()
 
     def _start_services(self) -> None:
-        self._make_keys()
         started = time.monotonic()
         for program in PROGRAMS:
             self._spawn(program)
@@ -157,12 +159,6 @@ class Suite:
         environment = {"ENVIRONMENT": "development", **without_postgres_settings()}
         command = command_of(program, self.home, self.ports, url, environment)
         return self._children.spawn(command, may_end=may_end)
-
-    def _make_keys(self) -> None:
-        if not self.home.signing_key.exists():
-            from pynomaly_scoring import generate_signing_key  # noqa: PLC0415 - slow, and needed once
-
-            generate_signing_key(self.home.signing_key, self.home.trusted_keys / "signing.pub.pem")
 
     def _stop_in_order(self) -> None:
         with self._console.status("Stopping") as status:
