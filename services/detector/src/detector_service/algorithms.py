@@ -1,0 +1,163 @@
+"""The algorithms on offer, the check of their parameters, and their construction.
+
+Reading the catalogue and validating need no PyOD; only `create_estimator` imports it.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from jsonschema import Draft202012Validator
+
+if TYPE_CHECKING:
+    from pyod.models.base import BaseDetector
+
+_FILE = "algorithms.json"
+
+# What the server decides. Ball trees take differences before squaring: scikit-learn's brute force, its own choice
+# beyond 15 features, loses all digits of a distance at an offset of 1e6.
+_SERVER_SIDE: Mapping[str, Mapping[str, Any]] = {"KNN": {"algorithm": "ball_tree"}, "LOF": {"algorithm": "ball_tree"}}
+_SEEDED = frozenset({"IForest", "PCA"})
+
+
+class UnknownAlgorithm(ValueError):
+    """No algorithm has this name; `known` are the names there are."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"unknown algorithm {name!r}; known are {', '.join(known)}")
+        self.name = name
+        self.known = known
+
+
+class InvalidParameter(ValueError):
+    """A parameter that the algorithm does not have, or a value that it does not take."""
+
+    def __init__(self, field: str, value: Any, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+        self.value = value
+        self.message = message
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """One entry of the catalogue. fit_cost, score_cost: low, medium or high.
+
+    parameters_schema: JSON Schema (draft 2020-12) of the parameters, with PyOD's defaults.
+    implementation: dotted path of PyOD's class.
+    """
+
+    name: str
+    title: str
+    description: str
+    paper: str
+    fit_cost: str
+    score_cost: str
+    parameters_schema: Mapping[str, Any]
+    implementation: str
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """PyOD's default of each parameter."""
+        return {name: schema["default"] for name, schema in self.parameters_schema["properties"].items()}
+
+
+def _load() -> Mapping[str, Algorithm]:
+    content = json.loads(resources.files("detector_service").joinpath(_FILE).read_text("utf-8"))
+    return MappingProxyType({entry["name"]: Algorithm(**entry) for entry in content["algorithms"]})
+
+
+ALGORITHMS: Mapping[str, Algorithm] = _load()
+
+
+def get_algorithm(name: str) -> Algorithm:
+    """The algorithm of this name, case and all. Raises UnknownAlgorithm."""
+    if name not in ALGORITHMS:
+        raise UnknownAlgorithm(name, tuple(ALGORITHMS))
+    return ALGORITHMS[name]
+
+
+def validate_parameters(algorithm: Algorithm, parameters: Mapping[str, Any]) -> None:
+    """Check parameters against the algorithm's schema. Raises InvalidParameter on the first that does not fit."""
+    properties = algorithm.parameters_schema["properties"]
+    for name, value in parameters.items():
+        if name not in properties:
+            known = ", ".join(properties) or "none"
+            message = f"{algorithm.name} has no parameter {name!r}; it has: {known}"
+            raise InvalidParameter(f"parameters.{name}", value, message)
+        if not _is_valid(value, properties[name]):
+            message = f"{name} must be {_requirement(properties[name])}, not {value!r}"
+            raise InvalidParameter(f"parameters.{name}", value, message)
+
+
+def create_estimator(
+    algorithm: Algorithm, parameters: Mapping[str, Any], contamination: float, seed: int
+) -> "BaseDetector":
+    """An unfitted PyOD detector. contamination: in (0, 0.5]; seed: in 0..2**32 - 1.
+
+    Raises InvalidParameter as validate_parameters does.
+    """
+    from detector_service.catalogue import implementation  # noqa: PLC0415 - beside the import of PyOD it leads to
+
+    validate_parameters(algorithm, parameters)
+    properties = algorithm.parameters_schema["properties"]
+    arguments = {name: _as_declared(value, properties[name]) for name, value in parameters.items()}
+    arguments |= _SERVER_SIDE.get(algorithm.name, {})
+    if algorithm.name in _SEEDED:
+        arguments["random_state"] = seed
+    detector: BaseDetector = implementation(algorithm.implementation)(contamination=contamination, **arguments)
+    return detector
+
+
+def _is_valid(value: Any, schema: Mapping[str, Any]) -> bool:
+    """NaN, which JSON lacks and Python compares false with every bound, is never valid."""
+    return value == value and Draft202012Validator(schema).is_valid(value)  # noqa: PLR0124
+
+
+def _as_declared(value: Any, schema: Mapping[str, Any]) -> Any:
+    """JSON has one kind of number: 1 for a share is the float 1.0 to PyOD, and 5.0 for a count the int 5."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    fitting = next(s for s in schema.get("anyOf", [schema]) if Draft202012Validator(s).is_valid(value))
+    return int(value) if fitting.get("type") == "integer" else float(value)
+
+
+def _requirement(schema: Mapping[str, Any]) -> str:
+    """What a value must be, in words."""
+    if "anyOf" in schema:
+        return " or ".join(map(_requirement, schema["anyOf"]))
+    if "const" in schema:
+        return json.dumps(schema["const"])
+    if "enum" in schema:
+        return "one of " + ", ".join(map(json.dumps, schema["enum"]))
+    words = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    bounds = " and ".join(f"{sign} {schema[key]}" for key, sign in words.items() if key in schema)
+    noun = {"integer": "an integer", "number": "a number", "boolean": "true or false"}.get(schema["type"], "null")
+    return f"{noun} {bounds}".rstrip()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write algorithms.json, or check that it is what would be written. Returns 1 where it is not."""
+    from detector_service import catalogue  # noqa: PLC0415 - a generator's import
+
+    parser = argparse.ArgumentParser(prog="python -m detector_service.algorithms", description=main.__doc__)
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument("--write", action="store_true", help="write the file")
+    action.add_argument("--check", action="store_true", help="fail when the file is not current")
+    file = Path(__file__).with_name(_FILE)
+    if parser.parse_args(arguments).write:
+        file.write_text(catalogue.render(), "utf-8")
+    elif file.read_text("utf-8") != catalogue.render():
+        sys.stderr.write(f"{_FILE} is not current: python -m detector_service.algorithms --write\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""The catalogue: current, complete, small to import; parameters checked by name, type and range."""
+
+import inspect
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from detector_service.algorithms import (
+    ALGORITHMS,
+    InvalidParameter,
+    UnknownAlgorithm,
+    create_estimator,
+    get_algorithm,
+    main,
+    validate_parameters,
+)
+from detector_service.catalogue import implementation
+from jsonschema import Draft202012Validator
+
+
+def test_the_six_algorithms_are_on_offer() -> None:
+    assert tuple(ALGORITHMS) == ("ECOD", "HBOS", "IForest", "KNN", "LOF", "PCA")
+
+
+def test_the_generated_file_is_current() -> None:
+    assert main(["--check"]) == 0
+
+
+def test_the_catalogue_and_the_check_of_parameters_import_neither_pyod_nor_scikit_learn() -> None:
+    program = (
+        "import sys; from detector_service.algorithms import get_algorithm, validate_parameters;"
+        "validate_parameters(get_algorithm('KNN'), {'n_neighbors': 3});"
+        "sys.exit(','.join({'pyod', 'sklearn', 'scipy', 'onnx', 'numpy'} & set(sys.modules)) or 0)"
+    )
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (finished.returncode, finished.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_each_schema_is_draft_2020_12_and_carries_pyods_defaults_and_a_meaning(name: str) -> None:
+    algorithm = get_algorithm(name)
+    Draft202012Validator.check_schema(algorithm.parameters_schema)
+    assert algorithm.parameters_schema["additionalProperties"] is False
+    signature = inspect.signature(implementation(algorithm.implementation)).parameters
+    for parameter, schema in algorithm.parameters_schema["properties"].items():
+        assert schema["default"] == signature[parameter].default
+        assert schema["description"]
+    validate_parameters(algorithm, algorithm.defaults)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_an_estimator_built_from_the_defaults_is_pyods(name: str) -> None:
+    algorithm = get_algorithm(name)
+    estimator = create_estimator(algorithm, algorithm.defaults, 0.25, seed=5)
+    assert type(estimator).__name__ == name
+    assert estimator.contamination == 0.25
+    assert all(getattr(estimator, key) == value for key, value in algorithm.defaults.items())
+
+
+def test_an_unknown_algorithm_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(UnknownAlgorithm, match="known are ECOD, HBOS") as refused:
+        get_algorithm("iforest")
+    assert refused.value.known == tuple(ALGORITHMS)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "parameter", "value", "requirement"),
+    [
+        ("IForest", "n_estimators", 0, "n_estimators must be an integer >= 1 and <= 2000, not 0"),
+        ("IForest", "n_estimators", True, "not True"),
+        ("IForest", "n_estimators", "many", "not 'many'"),
+        ("IForest", "max_samples", "all", 'an integer >= 2 or a number > 0 and <= 1 or "auto"'),
+        ("IForest", "bootstrap", 1, "true or false"),
+        ("IForest", "random_state", 1, "IForest has no parameter 'random_state'; it has: n_estimators"),
+        ("ECOD", "n_jobs", 1, "it has: none"),
+        ("HBOS", "alpha", 1, "a number > 0 and < 1"),
+        ("HBOS", "tol", float("nan"), "not nan"),
+        ("KNN", "method", "max", 'one of "largest", "mean", "median"'),
+        ("PCA", "n_components", 0, "an integer >= 1 or a number > 0 and < 1 or null"),
+        ("LOF", "n_neighbors", None, "an integer"),
+    ],
+)
+def test_a_bad_parameter_is_refused_by_name_and_value_with_what_it_must_be(
+    algorithm: str, parameter: str, value: Any, requirement: str
+) -> None:
+    with pytest.raises(InvalidParameter) as refused:
+        validate_parameters(get_algorithm(algorithm), {parameter: value})
+    assert refused.value.field == f"parameters.{parameter}"
+    assert refused.value.value is value
+    assert requirement in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("parameter", "given", "meant"),
+    [("n_estimators", 30.0, 30), ("max_samples", 1, 1.0), ("max_samples", 64.0, 64), ("max_features", 1, 1.0)],
+)
+def test_json_numbers_reach_pyod_as_the_kind_that_is_meant(parameter: str, given: float, meant: float) -> None:
+    reached = getattr(create_estimator(get_algorithm("IForest"), {parameter: given}, 0.1, seed=0), parameter)
+    assert (reached, type(reached)) == (meant, type(meant))
