@@ -1,0 +1,252 @@
+"""From rows to a model that may be registered: fit, compile, verify, describe. Pure but for what PyOD computes."""
+
+import hashlib
+import json
+import platform
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pynomaly_scoring import Manifest, ScoreDistribution
+
+from detector_service.algorithms import Algorithm, create_estimator, get_algorithm
+
+if TYPE_CHECKING:
+    from detector_service.compile import CompiledDetector
+
+FloatMatrix = NDArray[np.float64]
+FloatVector = NDArray[np.float64]
+OnStage = Callable[[str, float], None]
+
+PARITY = 1e-5  # of max(|score|, interquartile range of the training scores)
+_EXACT = 1e-14  # what rounding leaves of a score of zero
+_TIE = 1e-9
+_MAX_VERIFIED_ROWS = 1000
+_MAX_ECOD_VALUES = 20_000_000  # stock ECOD sorts all training data again for each row that is scored alone
+_MAX_CONTAMINATION = 0.5
+_MAX_SEED = 2**32 - 1
+_QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+
+
+class TrainingRefused(ValueError):
+    """This cannot be trained on; `message` says what to change, `field` and `value` what is meant."""
+
+    def __init__(self, field: str, value: Any, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+        self.value = value
+        self.message = message
+
+
+class CompileMismatch(RuntimeError):
+    """The graph does not score as the detector does: a defect of the compiler. Such a model is never handed out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitRequest:
+    """What to train. contamination: in (0, 0.5]. seed: in 0..2**32 - 1. feature_names: one per column, in order."""
+
+    algorithm: str
+    parameters: Mapping[str, Any]
+    contamination: float
+    seed: int
+    feature_names: tuple[str, ...]
+    dataset_id: str
+    dataset_version: str
+
+
+@dataclass(frozen=True)
+class TrainedDetector:
+    """model: the ONNX graph. n_anomalies: training rows above the threshold. parity: the largest deviation from PyOD
+    that was found, in units of what is allowed (< 1)."""
+
+    model: bytes
+    manifest: Manifest
+    n_anomalies: int
+    parity: float
+
+
+def fit_detector(request: FitRequest, features: FloatMatrix, on_stage: OnStage) -> TrainedDetector:
+    """Train. features: float64 (n_rows, n_features), n_rows >= 2, all finite.
+
+    on_stage(stage, progress): called as work proceeds with fit, compile, verify, done and the share done, in [0, 1].
+    Raises TrainingRefused, UnknownAlgorithm, InvalidParameter, CompileMismatch.
+    """
+    from detector_service.compile import compile_detector  # noqa: PLC0415 - onnx, which only training needs
+
+    algorithm = get_algorithm(request.algorithm)
+    _check_request(request, features)
+    features = np.ascontiguousarray(features, np.float64)
+    estimator = create_estimator(algorithm, request.parameters, request.contamination, request.seed)
+    on_stage("fit", 0.0)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # what numpy and scikit-learn warn of is checked below, on the scores
+        _fit(estimator, algorithm, features)
+        on_stage("compile", 0.6)
+        compiled = compile_detector(estimator, algorithm.name, features)
+        on_stage("verify", 0.8)
+        parity = verify(estimator, algorithm, compiled, features)
+    on_stage("done", 1.0)
+    manifest = _describe(request, algorithm, features, compiled)
+    n_anomalies = int((compiled.training_scores > compiled.threshold).sum())
+    return TrainedDetector(compiled.model.SerializeToString(deterministic=True), manifest, n_anomalies, parity)
+
+
+def data_digest(features: FloatMatrix, feature_names: tuple[str, ...]) -> str:
+    """SHA-256, 64 hex digits, of the names as a JSON list, a newline, and the values by row, little-endian float64."""
+    digest = hashlib.sha256(json.dumps(feature_names, ensure_ascii=False).encode() + b"\n")
+    digest.update(np.ascontiguousarray(features, "<f8").data)
+    return digest.hexdigest()
+
+
+def _check_request(request: FitRequest, features: FloatMatrix) -> None:
+    if not 0 < request.contamination <= _MAX_CONTAMINATION:
+        message = "contamination is the expected share of anomalies: above 0 and at most 0.5"
+        raise TrainingRefused("contamination", request.contamination, message)
+    if not 0 <= request.seed <= _MAX_SEED:
+        raise TrainingRefused("seed", request.seed, f"seed must be in 0..{_MAX_SEED}")
+    n_rows, n_features = features.shape
+    if n_features == 0:
+        raise TrainingRefused("feature_columns", [], "the data has no numeric column to train on; name some or add one")
+    if n_features != len(request.feature_names):
+        raise ValueError(f"{len(request.feature_names)} feature names for {n_features} columns")
+    if n_rows < 2:
+        raise TrainingRefused("dataset_id", n_rows, f"training needs at least 2 rows; the data has {n_rows}")
+    _check_values(features, request.feature_names)
+    _check_size(request, n_rows, n_features)
+
+
+def _check_values(features: FloatMatrix, names: tuple[str, ...]) -> None:
+    finite = np.isfinite(features)
+    if finite.all():
+        return
+    row, column = np.argwhere(~finite)[0]
+    value = features[row, column]
+    what = "a missing value" if np.isnan(value) else "an infinite value"
+    message = (
+        f"column {names[column]!r} has {what}, first in row {row + 1}; fill it, or leave out the row or the column"
+    )
+    raise TrainingRefused(names[column], None if np.isnan(value) else str(value), message)
+
+
+def _check_size(request: FitRequest, n_rows: int, n_features: int) -> None:
+    """Parameters that ask for more than the data has."""
+    given = {**get_algorithm(request.algorithm).defaults, **request.parameters}
+    if request.algorithm == "KNN" and given["n_neighbors"] >= n_rows:
+        message = f"n_neighbors is {given['n_neighbors']}, but a row has only {n_rows - 1} others; lower it or add rows"
+        raise TrainingRefused("parameters.n_neighbors", given["n_neighbors"], message)
+    share = given.get("max_samples")
+    if isinstance(share, float) and share * n_rows < 2:
+        message = f"max_samples {share} of {n_rows} rows leaves less than 2 rows per tree; raise it"
+        raise TrainingRefused("parameters.max_samples", share, message)
+    most = min(n_rows, n_features)
+    for name in ("n_components", "n_selected_components"):
+        if (given.get(name) or 0) > most:
+            message = (
+                f"{name} is {given[name]}, but {n_rows} rows of {n_features} features have at most {most} components"
+            )
+            raise TrainingRefused(f"parameters.{name}", given[name], message)
+
+
+def _fit(estimator: Any, algorithm: Algorithm, features: FloatMatrix) -> None:
+    try:
+        estimator.fit(features)
+    except (ValueError, AssertionError, ArithmeticError) as error:
+        message = f"{algorithm.name} cannot be fitted to this data with these parameters: {error}"
+        raise TrainingRefused("dataset_id", None, message) from error
+    if not np.isfinite(np.append(estimator.decision_scores_, estimator.threshold_)).all():
+        message = (
+            f"{algorithm.name} gives no finite score on this data: columns that are constant, duplicates of each other "
+            "or of extreme scale can cause that; remove or rescale them, or choose another algorithm"
+        )
+        raise TrainingRefused("dataset_id", None, message)
+
+
+def verify(estimator: Any, algorithm: Algorithm, compiled: "CompiledDetector", features: FloatMatrix) -> float:
+    """The largest deviation of the graph from PyOD on up to 1,000 training rows, in units of the tolerance.
+
+    Raises CompileMismatch where it is above 1.
+    """
+    from detector_service.compile import run_graph  # noqa: PLC0415
+
+    rows = _verified_rows(estimator, algorithm, features)
+    if not len(rows):
+        return 0.0
+    ours = run_graph(compiled.model, rows)["raw_score"]
+    allowed = tolerance(reference := reference_scores(estimator, algorithm.name, rows), compiled.training_scores)
+    deviation = float((np.abs(ours - reference) / allowed).max())
+    if not deviation <= 1:
+        raise CompileMismatch(f"{algorithm.name}: the graph is {deviation:.3g} times the tolerance away from PyOD")
+    return deviation
+
+
+def tolerance(scores: FloatVector, training_scores: FloatVector) -> FloatVector:
+    """How far a graph may be from PyOD at each of `scores`; both (n,) and (n_train,)."""
+    spread = float(np.subtract(*np.quantile(training_scores, (0.75, 0.25))))
+    return np.maximum(PARITY * np.maximum(np.abs(scores), spread), _EXACT)
+
+
+def reference_scores(estimator: Any, algorithm_name: str, rows: FloatMatrix) -> FloatVector:
+    """What PyOD says of rows (n_rows, n_features); of ECOD, which looks at the whole batch, of each row alone."""
+    if algorithm_name == "ECOD":
+        return np.array([estimator.decision_function(row[np.newaxis])[0] for row in rows])
+    scores: FloatVector = estimator.decision_function(rows)
+    return scores
+
+
+def _verified_rows(estimator: Any, algorithm: Algorithm, features: FloatMatrix) -> FloatMatrix:
+    n_rows = _MAX_VERIFIED_ROWS
+    if algorithm.name == "ECOD":
+        n_rows = min(n_rows, max(16, _MAX_ECOD_VALUES // features.size))
+    rows = features[np.unique(np.linspace(0, len(features) - 1, n_rows).astype(np.int64))]
+    return rows[~tied_neighbours(estimator, rows)] if algorithm.name == "LOF" else rows
+
+
+def tied_neighbours(estimator: Any, rows: FloatMatrix) -> NDArray[np.bool_]:
+    """Rows whose k-th and next neighbour are equally far: which of them counts is any implementation's choice."""
+    detector = estimator.detector_
+    k = detector.n_neighbors_
+    distances, _ = detector.kneighbors(rows, n_neighbors=k + 1)
+    tied: NDArray[np.bool_] = distances[:, k] <= distances[:, k - 1] * (1 + _TIE)
+    return tied
+
+
+def _describe(
+    request: FitRequest, algorithm: Algorithm, features: FloatMatrix, compiled: "CompiledDetector"
+) -> Manifest:
+    return Manifest(
+        algorithm=algorithm.name,
+        parameters={**algorithm.defaults, **request.parameters},
+        feature_names=request.feature_names,
+        n_features=features.shape[1],
+        contamination=float(request.contamination),
+        threshold=compiled.threshold,
+        n_train=len(features),
+        seed=request.seed,
+        data_digest=data_digest(features, request.feature_names),
+        dataset_id=request.dataset_id,
+        dataset_version=request.dataset_version,
+        score_distribution=_distribution(compiled.training_scores),
+        versions=_versions(),
+    )
+
+
+def _distribution(scores: FloatVector) -> ScoreDistribution:
+    quantiles = dict(zip(map(str, _QUANTILES), np.quantile(scores, _QUANTILES).tolist(), strict=True))
+    return ScoreDistribution(
+        min=float(scores.min()),
+        max=float(scores.max()),
+        mean=float(scores.mean()),
+        std=float(scores.std()),
+        quantiles=quantiles,
+    )
+
+
+def _versions() -> dict[str, str]:
+    packages = {"pynomaly": "pynomaly-detector-service", "sklearn": "scikit-learn"}
+    names = ("pynomaly", "pyod", "sklearn", "numpy", "onnx")
+    return {**{name: version(packages.get(name, name)) for name in names}, "python": platform.python_version()}

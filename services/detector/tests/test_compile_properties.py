@@ -1,0 +1,74 @@
+"""Every compiled algorithm against PyOD on data made to be awkward."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from detector_service.algorithms import create_estimator, get_algorithm
+from detector_service.compile import FAMILIES, compile_detector, run_graph
+from detector_service.training import reference_scores, tied_neighbours, tolerance
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+SMALL = {"IForest": {"n_estimators": 8}, "KNN": {"n_neighbors": 2}, "LOF": {"n_neighbors": 3}, "HBOS": {"n_bins": 4}}
+
+
+@st.composite
+def awkward_tables(draw: st.DrawFn) -> NDArray[np.float64]:
+    """Ties, duplicates, constant columns, huge and tiny scales, offsets of 1e6, few rows; (3..40, 1..4)."""
+    n_rows, n_features = draw(st.integers(3, 40)), draw(st.integers(1, 4))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    table = rng.normal(size=(n_rows, n_features))
+    if draw(st.booleans()):
+        table = np.round(table)
+    if draw(st.booleans()):
+        table[n_rows // 2 :] = table[: n_rows - n_rows // 2]
+    if draw(st.booleans()):
+        table[:, 0] = draw(st.sampled_from([0.0, 1.0, -7.5]))
+    scale = draw(st.sampled_from([1.0, 1e-40, 1e-9, 1e3, 1e30]))
+    offset = draw(st.sampled_from([0.0, 1e6, -1e6])) if 1 <= scale <= 1e3 else 0.0
+    return table * scale + offset
+
+
+def rows_around(training: NDArray[np.float64]) -> NDArray[np.float64]:
+    spread = np.ptp(training, axis=0)
+    halves = (training[:-1] + training[1:]) / 2
+    return np.concatenate(
+        (training, halves, training[:3] + spread, training[:3] - 40 * spread, np.zeros_like(training[:1]))
+    )
+
+
+@pytest.mark.parametrize("algorithm", sorted(FAMILIES))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(training=awkward_tables())
+def test_the_graph_scores_awkward_data_as_pyod_does(algorithm: str, training: NDArray[np.float64]) -> None:
+    estimator = create_estimator(get_algorithm(algorithm), SMALL.get(algorithm, {}), 0.2, seed=0)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        if not fits(estimator, training):
+            return
+        detector = compile_detector(estimator, algorithm, training)
+        rows = rows_around(training)
+        reference = reference_scores(estimator, algorithm, rows)
+        comparable = ~tied_neighbours(estimator, rows) if algorithm == "LOF" else np.full(len(rows), True)
+    ours = run_graph(detector.model, rows)
+    allowed = tolerance(reference, detector.training_scores)
+    assert (np.abs(ours["raw_score"] - reference) <= allowed)[comparable].all()
+    clear = (np.abs(reference - detector.threshold) > allowed) & comparable
+    np.testing.assert_array_equal(ours["is_anomaly"][clear], (reference > detector.threshold)[clear])
+    assert ((ours["prediction"] > 0) & (ours["prediction"] < 1)).all()
+    assert ((ours["confidence"] >= 0) & (ours["confidence"] <= 1)).all()
+    alone = [run_graph(detector.model, row[np.newaxis])["raw_score"][0] for row in rows[::7]]
+    together = ours["raw_score"][::7]
+    assert (np.abs(alone - together) <= tolerance(together, detector.training_scores) / 10).all()
+
+
+def fits(estimator: Any, training: NDArray[np.float64]) -> bool:
+    """Whether stock PyOD itself has an answer for this table; where not, training is refused."""
+    try:
+        estimator.fit(training)
+    except (ValueError, AssertionError):
+        return False
+    return bool(np.isfinite(estimator.decision_scores_).all())
