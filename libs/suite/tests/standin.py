@@ -43,8 +43,9 @@ def main() -> None:
         return
     signal.signal(signal.SIGTERM, end)
     if COMMAND == "worker":
-        subprocess.run([sys.executable, "-c", "import signal; signal.pause()"], check=True)
-    HTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Ready).serve_forever()
+        subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+    port = os.environ["WORKER_PORT" if COMMAND == "worker" else "PORT"]
+    HTTPServer((os.environ["HOST"], int(port)), Ready).serve_forever()
 
 
 def _fail() -> None:

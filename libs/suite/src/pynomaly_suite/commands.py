@@ -27,7 +27,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True, slots=True)
 class ProcessStatus:
-    """`ready` is what a listening process says of itself, and of the others whether they live."""
+    """`ready` is what a process says of itself; of PostgreSQL, which has no port, whether it lives."""
 
     name: str
     pid: int
@@ -179,7 +179,7 @@ def _signals(request_stop: Callable[[int], None]) -> Iterator[None]:
 
 
 def _process_status(process: RunningProcess, ports: Ports) -> ProcessStatus:
-    listening = {program.name: ports.of(program.service) for program in PROGRAMS if program.listens}
+    listening = {program.name: program.port(ports) for program in PROGRAMS}
     port = listening.get(process.name)
     ready = process.alive() and (port is None or is_ready(port))
     return ProcessStatus(process.name, process.pid, port, ready)

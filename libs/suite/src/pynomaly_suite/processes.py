@@ -25,18 +25,21 @@ class Program:
     service: str
     command: str
     role: str
-    listens: bool = False
     stores: bool = False
     trusts: bool = False
     signs: bool = False
 
+    def port(self, ports: Ports) -> int:
+        """Where it answers for its health."""
+        return ports.worker if self.command == "worker" else ports.of(self.service)
+
 
 PROGRAMS = (  # in the order of starting; they stop in the reverse order
-    Program("dataset", "dataset", "serve", "dataset_app", listens=True, stores=True),
-    Program("model", "model", "serve", "model_app", listens=True, stores=True, trusts=True),
-    Program("detector", "detector", "serve", "detector_app", listens=True),
+    Program("dataset", "dataset", "serve", "dataset_app", stores=True),
+    Program("model", "model", "serve", "model_app", stores=True, trusts=True),
+    Program("detector", "detector", "serve", "detector_app"),
     Program("detector-worker", "detector", "worker", "detector_worker", stores=True, trusts=True, signs=True),
-    Program("gateway", "gateway", "serve", "gateway_app", listens=True),
+    Program("gateway", "gateway", "serve", "gateway_app"),
 )
 MIGRATIONS = tuple(
     replace(each, name=f"{each.name}-migrate", command="migrate", role=f"{each.service}_owner")

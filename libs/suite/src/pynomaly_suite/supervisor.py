@@ -133,16 +133,16 @@ class Suite:
         for program in PROGRAMS:
             self._spawn(program)
         self._record()
-        waiting = [program for program in PROGRAMS if program.listens]
+        waiting = list(PROGRAMS)
         try:
             self._children.until(lambda: self._all_ready(waiting, started), timeout_s=READY_TIMEOUT_S)
         except NotReady as error:
             raise self._not_ready(waiting) from error
 
     def _all_ready(self, waiting: list[Program], started: float) -> bool:
-        for program in [each for each in waiting if is_ready(self.ports.of(each.service))]:
+        for program in [each for each in waiting if is_ready(each.port(self.ports))]:
             waiting.remove(program)
-            self._say(program.name, self.ports.url(program.service), started)
+            self._say(program.name, f"http://{HOST}:{program.port(self.ports)}", started)
         return not waiting
 
     def _not_ready(self, waiting: list[Program]) -> NotReady:
@@ -184,7 +184,7 @@ class Suite:
 
     def _say(self, name: str, detail: str, started: float) -> None:
         seconds = time.monotonic() - started
-        self._console.print(f"  [green]✓[/] {name:<12} [dim]{seconds:4.1f} s[/]  {detail}", highlight=False)
+        self._console.print(f"  [green]✓[/] {name:<15} [dim]{seconds:4.1f} s[/]  {detail}", highlight=False)
 
 
 def is_ready(port: int) -> bool:
