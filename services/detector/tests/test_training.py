@@ -1,41 +1,160 @@
-"""Training, evaluation and batch detection, through a real worker and its child."""
+"""From rows to a model that may be registered, or a refusal that says what to change."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-import pyarrow as pa
-from pynomaly_contracts.jobs import DetectBatchResult, EvaluateResult, TrainResult
+import numpy as np
+import onnx
+import pytest
+from detector_service.algorithms import ALGORITHMS, InvalidParameter, UnknownAlgorithm, create_estimator, get_algorithm
+from detector_service.compile import compile_detector, run_graph
+from detector_service.training import CompileMismatch, FitRequest, TrainingRefused, data_digest, fit_detector, verify
+from numpy.typing import NDArray
+from pynomaly_scoring import Manifest
 
 
-async def test_a_detector_is_trained_evaluated_and_used_on_a_whole_data_set(
-    service: Any, make_rows: Callable[..., pa.Table]
+def request(algorithm: str = "IForest", **parameters: Any) -> FitRequest:
+    return FitRequest(
+        algorithm=algorithm,
+        parameters=parameters,
+        contamination=0.1,
+        seed=4,
+        feature_names=("a", "b", "c"),
+        dataset_id="0197-data",
+        dataset_version="1",
+    )
+
+
+def table(n_rows: int = 120) -> NDArray[np.float64]:
+    return np.random.default_rng(1).normal(size=(n_rows, 3))
+
+
+def ignore_stage(stage: str, progress: float) -> None:
+    """Progress that nobody watches."""
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_training_gives_a_graph_its_manifest_and_how_near_it_is_to_pyod(algorithm: str) -> None:
+    features = table()
+    trained = fit_detector(request(algorithm), features, ignore_stage)
+    manifest = trained.manifest
+    assert Manifest.from_json(manifest.to_json()) == manifest
+    assert (manifest.algorithm, manifest.feature_names, manifest.n_train) == (algorithm, ("a", "b", "c"), 120)
+    assert dict(manifest.parameters) == get_algorithm(algorithm).defaults
+    assert (manifest.dataset_id, manifest.dataset_version, manifest.seed) == ("0197-data", "1", 4)
+    assert set(manifest.versions) == {"pynomaly", "pyod", "sklearn", "numpy", "onnx", "python"}
+    ours = run_graph(onnx.load_from_string(trained.model), features)
+    np.testing.assert_array_equal(ours["is_anomaly"], ours["raw_score"] > manifest.threshold)
+    assert trained.n_anomalies == 12
+    assert 0 <= trained.parity < 1e-3
+
+
+def test_the_same_request_gives_the_same_model_and_manifest() -> None:
+    first, second = (fit_detector(request(), table(), ignore_stage) for _ in range(2))
+    assert first == second
+    other = fit_detector(replace(request(), seed=5), table(), ignore_stage)
+    assert other.model != first.model
+
+
+def test_progress_names_each_stage_and_ends_at_1() -> None:
+    stages: list[tuple[str, float]] = []
+    fit_detector(request("HBOS"), table(), lambda stage, progress: stages.append((stage, progress)))
+    assert [stage for stage, _ in stages] == ["fit", "compile", "verify", "done"]
+    assert [progress for _, progress in stages] == sorted(progress for _, progress in stages)
+    assert stages[-1] == ("done", 1.0)
+
+
+def test_the_digest_is_of_names_and_values_in_whatever_memory_layout() -> None:
+    features = table()
+    digest = data_digest(features, ("a", "b", "c"))
+    assert data_digest(np.asfortranarray(features), ("a", "b", "c")) == digest
+    assert data_digest(features, ("a", "b", "d")) != digest
+    assert data_digest(features + 1e-12, ("a", "b", "c")) != digest
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "sentence"),
+    [
+        ({"contamination": 0.0}, "contamination", "above 0 and at most 0.5"),
+        ({"contamination": 0.6}, "contamination", "above 0 and at most 0.5"),
+        ({"contamination": float("nan")}, "contamination", "above 0 and at most 0.5"),
+        ({"seed": -1}, "seed", r"0\.\."),
+        ({"algorithm": "KNN", "parameters": {"n_neighbors": 120}}, "parameters.n_neighbors", "only 119 others"),
+        ({"algorithm": "PCA", "parameters": {"n_components": 4}}, "parameters.n_components", "at most 3 components"),
+        ({"parameters": {"max_samples": 0.01}}, "parameters.max_samples", "raise it"),
+    ],
+)
+def test_a_request_that_asks_for_too_much_is_refused_with_what_to_change(
+    change: dict[str, Any], field: str, sentence: str
 ) -> None:
-    data = await service.peers.add_dataset("points", make_rows())
-    detector = await service.create_detector(contamination=0.05)
-    async with service.worker():
-        trained = await service.finished(await service.submit("detectors/forest/train", dataset_id="points"))
-        assert trained.state == "succeeded", trained.problem
-        assert isinstance(trained.result, TrainResult)
-        assert trained.result.model_version == "1"
-        assert trained.result.feature_columns == ["a", "b"]
-        assert trained.result.ignored_columns == ["name", "label"]
-        assert trained.result.n_rows == 240
+    with pytest.raises(TrainingRefused, match=sentence) as refused:
+        fit_detector(replace(request(), **change), table(), ignore_stage)
+    assert refused.value.field == field
 
-        now = (await service.client.get(f"/api/v1/detectors/{detector['id']}")).json()
-        assert (now["state"], now["latest_version"]) == ("trained", "1")
-        assert now["model_id"] == str(trained.result.model_id)
 
-        evaluated = await service.finished(await service.submit("detectors/forest/evaluate", dataset_id=str(data.id)))
-        assert isinstance(evaluated.result, EvaluateResult), evaluated.problem
-        assert evaluated.result.roc_auc == 1.0
-        assert evaluated.result.precision_at_n == 1.0
-        assert evaluated.result.n_anomalies == 12
+def test_one_row_is_refused() -> None:
+    with pytest.raises(TrainingRefused, match="at least 2 rows; the data has 1"):
+        fit_detector(request(), table(1), ignore_stage)
 
-        scored = await service.finished(await service.submit("detect/batch", dataset_id="points", model_id="forest"))
-        assert isinstance(scored.result, DetectBatchResult), scored.problem
-        dataset, table = service.peers.datasets[str(scored.result.dataset_id)]
-        assert dataset.name.startswith("points-scored-")
-        assert dataset.target_column == "label"
-        assert table.column_names == ["a", "b", "name", "label", "raw_score", "prediction", "is_anomaly"]
-        assert table.drop_columns(["raw_score", "prediction", "is_anomaly"]).equals(make_rows())
-        assert scored.result.n_anomalies == sum(table["is_anomaly"].to_pylist()) == 12
+
+def test_no_numeric_column_is_refused() -> None:
+    with pytest.raises(TrainingRefused, match="no numeric column"):
+        fit_detector(replace(request(), feature_names=()), np.empty((5, 0)), ignore_stage)
+
+
+@pytest.mark.parametrize(("value", "what"), [(np.nan, "missing"), (-np.inf, "infinite")])
+def test_a_value_that_is_not_finite_is_refused_by_column_and_first_row(value: float, what: str) -> None:
+    features = table()
+    features[[7, 9], 1] = value
+    with pytest.raises(TrainingRefused, match=f"column 'b' has an? {what} value, first in row 8") as refused:
+        fit_detector(request(), features, ignore_stage)
+    assert refused.value.field == "b"
+
+
+def test_data_on_which_pyod_has_no_finite_score_is_refused() -> None:
+    features = table()
+    features[:, 2] = 1.0
+    with pytest.raises(TrainingRefused, match="PCA gives no finite score on this data: columns that are constant"):
+        fit_detector(request("PCA"), features, ignore_stage)
+
+
+def test_data_that_pyod_cannot_fit_is_refused_in_its_words() -> None:
+    features = table()
+    features[:, 2] = 1e300
+    with pytest.raises(
+        TrainingRefused, match="HBOS cannot be fitted to this data with these parameters: Too many bins"
+    ):
+        fit_detector(request("HBOS"), features, ignore_stage)
+
+
+def test_unknown_algorithms_and_parameters_are_refused() -> None:
+    with pytest.raises(UnknownAlgorithm):
+        fit_detector(request("Magic"), table(), ignore_stage)
+    with pytest.raises(InvalidParameter):
+        fit_detector(request("KNN", k=3), table(), ignore_stage)
+
+
+@pytest.mark.parametrize("algorithm", sorted(set(ALGORITHMS) - {"PCA"}))
+def test_two_identical_rows_are_enough_and_neither_is_an_anomaly(algorithm: str) -> None:
+    parameters = {"n_neighbors": 1} if algorithm in ("KNN", "LOF") else {}
+    trained = fit_detector(request(algorithm, **parameters), np.ones((2, 3)), ignore_stage)
+    assert trained.n_anomalies == 0
+
+
+def test_lof_uses_all_other_rows_where_there_are_fewer_than_its_neighbours() -> None:
+    assert fit_detector(request("LOF", n_neighbors=20), table(8), ignore_stage).parity < 1e-3
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e6])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_whole_numbers_far_from_zero_with_many_ties_are_trained_on(algorithm: str, scale: float) -> None:
+    features = np.random.default_rng(2).integers(7, 11, (300, 3)).astype(np.float64) * scale
+    trained = fit_detector(request(algorithm), features, ignore_stage)
+    assert trained.n_anomalies <= 30
+
+
+def test_a_graph_that_does_not_score_as_its_detector_is_never_handed_out() -> None:
+    features, algorithm = table(), get_algorithm("IForest")
+    first, second = (create_estimator(algorithm, {}, 0.1, seed).fit(features) for seed in (1, 2))
+    with pytest.raises(CompileMismatch, match="times the tolerance"):
+        verify(first, algorithm, compile_detector(second, "IForest", features), features)
