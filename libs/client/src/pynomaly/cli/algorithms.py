@@ -1,0 +1,25 @@
+"""pynomaly algorithms"""
+
+from typing import Annotated
+
+import typer
+
+import pynomaly
+from pynomaly.cli.output import Json, show, show_list
+
+app = typer.Typer(help="What detectors can use.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """Every algorithm on offer."""
+    with pynomaly.Client() as client:
+        found = client.algorithms.list()
+    show_list(found, ("name", "title", "online", "fit_cost", "score_cost"), len(found), as_json)
+
+
+@app.command("show")
+def show_(name: Annotated[str, typer.Argument()], as_json: Json = False) -> None:
+    """One algorithm, with its parameters."""
+    with pynomaly.Client() as client:
+        show(client.algorithms.get(name), as_json)

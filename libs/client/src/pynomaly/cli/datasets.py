@@ -1,0 +1,112 @@
+"""pynomaly datasets"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+import pynomaly
+from pynomaly.cli.output import Json, Limit, names, pairs, print_json, say, show, show_list, show_rows
+
+app = typer.Typer(help="Upload, look at, cut and read tables.", no_args_is_help=True)
+
+Ref = Annotated[str, typer.Argument(metavar="DATASET", help="Id or name.")]
+Seed = Annotated[int, typer.Option(help="Of the random choice.")]
+COLUMNS = ("id", "name", "n_rows", "n_features", "target_column", "created_at")
+
+
+@app.command()
+def upload(
+    file: Annotated[Path, typer.Argument(help="A CSV file with a header.")],
+    name: Annotated[str | None, typer.Option(help="The file's name without.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column that holds the labels.")] = None,
+    description: Annotated[str | None, typer.Option()] = None,
+    as_json: Json = False,
+) -> None:
+    """Store a CSV file."""
+    with pynomaly.Client() as client:
+        show(client.datasets.upload(file, name, target_column=target, description=description), as_json)
+
+
+@app.command("list")
+def list_(limit: Limit = 50, as_json: Json = False) -> None:
+    """Data sets, newest first."""
+    with pynomaly.Client() as client:
+        show_list(client.datasets.list(), COLUMNS, limit, as_json)
+
+
+@app.command("show")
+def show_(dataset: Ref, as_json: Json = False) -> None:
+    """One data set."""
+    with pynomaly.Client() as client:
+        show(client.datasets.get(dataset), as_json)
+
+
+@app.command()
+def delete(dataset: Ref, as_json: Json = False) -> None:
+    """Remove a data set."""
+    with pynomaly.Client() as client:
+        client.datasets.delete(dataset)
+    print_json({"deleted": dataset}) if as_json else say(f"deleted {dataset}")
+
+
+@app.command()
+def quality(dataset: Ref, as_json: Json = False) -> None:
+    """What the columns look like, and what to mind before training."""
+    with pynomaly.Client() as client:
+        report = client.datasets.quality(dataset)
+    if as_json:
+        show(report, as_json)
+        return
+    columns = ("name", "type", "n_missing", "n_distinct", "min", "mean", "max")
+    show_rows(columns, ([getattr(column, name) for name in columns] for column in report.columns))
+    say(f"{report.n_rows} rows, {report.n_duplicate_rows} of them repeated; {report.n_missing} values missing")
+    for warning in report.warnings:
+        say(f"[yellow]{warning}[/]")
+
+
+@app.command()
+def sample(dataset: Ref, n: Annotated[int, typer.Option(min=1)] = 10, seed: Seed = 0, as_json: Json = False) -> None:
+    """A few rows, drawn at random."""
+    with pynomaly.Client() as client:
+        drawn = client.datasets.sample(dataset, n, seed=seed)
+    if as_json:
+        show(drawn, as_json)
+    elif drawn.rows:
+        show_rows(list(drawn.rows[0]), ([*row.values()] for row in drawn.rows))
+
+
+@app.command()
+def split(
+    dataset: Ref,
+    part: Annotated[list[str], typer.Option(metavar="NAME=FRACTION", help="Once per part; together 1.")],
+    stratify_by: Annotated[str | None, typer.Option(help="Keep this column's shares in every part.")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Cut into parts: --part train=0.7 --part test=0.3."""
+    fractions = {name: _fraction(text) for name, text in pairs(part, "--part").items()}
+    with pynomaly.Client() as client:
+        parts = client.datasets.split(dataset, fractions, stratify_by=stratify_by, seed=seed)
+    show_list(parts.values(), COLUMNS, len(parts), as_json)
+
+
+@app.command()
+def rows(
+    dataset: Ref,
+    output: Annotated[Path, typer.Option(help="Where to write them.")],
+    columns: Annotated[str | None, typer.Option(metavar="A,B", help="Which; all without.")] = None,
+    format: Annotated[Literal["csv", "ndjson", "arrow"], typer.Option()] = "csv",  # noqa: A002 - the option's name
+    as_json: Json = False,
+) -> None:
+    """Write the rows to a file."""
+    with pynomaly.Client() as client:
+        written = client.datasets.download(dataset, output, names(columns), format=format)
+    print_json({"output": str(written)}) if as_json else say(f"wrote {written}")
+
+
+def _fraction(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no fraction such as 0.7", param_hint="--part") from error

@@ -1,0 +1,122 @@
+"""pynomaly detectors"""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+import pynomaly
+from pynomaly.cli.output import Json, Limit, names, pairs, print_json, say, show, show_list, waited
+
+app = typer.Typer(help="Create, train and evaluate detectors.", no_args_is_help=True)
+
+Ref = Annotated[str, typer.Argument(metavar="DETECTOR", help="Id or name.")]
+DatasetRef = Annotated[str, typer.Argument(metavar="DATASET", help="Id or name.")]
+Wait = Annotated[bool, typer.Option(help="Wait for the job to end.")]
+Contamination = Annotated[float | None, typer.Option(help="Expected share of anomalies, over 0 to 0.5.")]
+Parameters = Annotated[
+    list[str] | None, typer.Option("--parameter", metavar="NAME=VALUE", help="Of the algorithm; may be repeated.")
+]
+Columns = Annotated[str | None, typer.Option(metavar="A,B", help="Features; every numeric column without.")]
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument()],
+    *,
+    algorithm: Annotated[str, typer.Option(help="`pynomaly algorithms list` knows them.")] = "IForest",
+    contamination: Contamination = None,
+    parameter: Parameters = None,
+    columns: Columns = None,
+    seed: Annotated[int | None, typer.Option(help="Of every random choice.")] = None,
+    description: Annotated[str | None, typer.Option()] = None,
+    as_json: Json = False,
+) -> None:
+    """A detector to be trained."""
+    with pynomaly.Client() as client:
+        detector = client.detectors.create(
+            name,
+            algorithm,
+            contamination=contamination,
+            parameters=parameters(parameter),
+            feature_columns=names(columns),
+            seed=seed,
+            description=description,
+        )
+    show(detector, as_json)
+
+
+@app.command("list")
+def list_(limit: Limit = 50, as_json: Json = False) -> None:
+    """Detectors, newest first."""
+    with pynomaly.Client() as client:
+        show_list(
+            client.detectors.list(),
+            ("id", "name", "algorithm", "state", "latest_version", "created_at"),
+            limit,
+            as_json,
+        )
+
+
+@app.command("show")
+def show_(detector: Ref, as_json: Json = False) -> None:
+    """One detector."""
+    with pynomaly.Client() as client:
+        show(client.detectors.get(detector), as_json)
+
+
+@app.command()
+def update(
+    detector: Ref,
+    contamination: Contamination = None,
+    parameter: Parameters = None,
+    columns: Columns = None,
+    as_json: Json = False,
+) -> None:
+    """Change what the next training uses."""
+    with pynomaly.Client() as client:
+        changed = client.detectors.update(
+            detector,
+            contamination=contamination,
+            parameters=parameters(parameter),
+            feature_columns=names(columns),
+        )
+    show(changed, as_json)
+
+
+@app.command()
+def delete(detector: Ref, as_json: Json = False) -> None:
+    """Remove a detector; its model stays."""
+    with pynomaly.Client() as client:
+        client.detectors.delete(detector)
+    print_json({"deleted": detector}) if as_json else say(f"deleted {detector}")
+
+
+@app.command()
+def train(detector: Ref, dataset: DatasetRef, wait: Wait = True, as_json: Json = False) -> None:
+    """Train on a data set: the next version of the detector's model."""
+    with pynomaly.Client() as client:
+        job = client.detectors.train(detector, dataset)
+        show(waited(job, as_json) if wait else job.state(), as_json)
+
+
+@app.command()
+def evaluate(detector: Ref, dataset: DatasetRef, wait: Wait = True, as_json: Json = False) -> None:
+    """Compare the verdicts with a data set's labels."""
+    with pynomaly.Client() as client:
+        job = client.detectors.evaluate(detector, dataset)
+        show(waited(job, as_json) if wait else job.state(), as_json)
+
+
+def parameters(texts: list[str] | None) -> dict[str, Any] | None:
+    """NAME=VALUE texts; a value is JSON where it can be, else the text itself."""
+    if texts is None:
+        return None
+    return {name: _value(text) for name, text in pairs(texts, "--parameter").items()}
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,48 @@
+"""pynomaly jobs"""
+
+from typing import Annotated, Literal
+
+import typer
+
+import pynomaly
+from pynomaly.cli.output import Json, Limit, show, show_list, waited
+
+app = typer.Typer(help="Look at jobs, wait for them, cancel them.", no_args_is_help=True)
+
+Ref = Annotated[str, typer.Argument(metavar="JOB", help="Id.")]
+State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+Kind = Literal["train", "evaluate", "detect_batch"]
+
+
+@app.command("list")
+def list_(
+    state: Annotated[State | None, typer.Option()] = None,
+    kind: Annotated[Kind | None, typer.Option()] = None,
+    limit: Limit = 50,
+    as_json: Json = False,
+) -> None:
+    """Jobs, newest first."""
+    with pynomaly.Client() as client:
+        found = client.jobs.list(state=state, kind=kind)
+        show_list(found, ("id", "kind", "state", "stage", "progress", "created_at"), limit, as_json)
+
+
+@app.command("show")
+def show_(job: Ref, as_json: Json = False) -> None:
+    """One job as it is now."""
+    with pynomaly.Client() as client:
+        show(client.jobs.get(job), as_json)
+
+
+@app.command()
+def wait(job: Ref, as_json: Json = False) -> None:
+    """Follow a job to its end and print its result. Ctrl-C leaves it running."""
+    with pynomaly.Client() as client:
+        show(waited(client.jobs.handle(job), as_json), as_json)
+
+
+@app.command()
+def cancel(job: Ref, as_json: Json = False) -> None:
+    """Ask a job to stop."""
+    with pynomaly.Client() as client:
+        show(client.jobs.cancel(job), as_json)

@@ -1,0 +1,99 @@
+"""How results look: tables for people, JSON for programs."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs; errors too.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="Most items to print.")]
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Waitable(Protocol[R_co]):
+    """A job's handle."""
+
+    def wait(self, timeout_s: float | None = None, *, progress: bool | None = None) -> R_co: ...
+
+
+def say(text: str) -> None:
+    """A line on standard error, beside the result."""
+    Console(stderr=True, highlight=False).print(text, soft_wrap=True)
+
+
+def show(answer: "BaseModel", as_json: bool) -> None:
+    """One answer, field by field."""
+    if as_json:
+        print_json(answer.model_dump(mode="json"))
+        return
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in answer.model_dump(mode="json").items():
+        table.add_row(f"[bold]{escape(name)}[/]", escape(cell(value)))
+    Console().print(table)
+
+
+def show_list(answers: "Iterable[BaseModel]", columns: Sequence[str], limit: int, as_json: bool) -> None:
+    """At most `limit` answers, one per line; `columns` are the fields people see, programs see all."""
+    found = [answer.model_dump(mode="json") for answer in islice(answers, limit)]
+    if as_json:
+        print_json({"items": found})
+    else:
+        show_rows(columns, ([item.get(name) for name in columns] for item in found))
+
+
+def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
+    """A table. Numbers stand to the right."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    cells = [list(row) for row in rows]
+    for place, name in enumerate(columns):
+        numeric = any(isinstance(row[place], (int, float)) for row in cells)
+        table.add_column(escape(name), justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*(escape(cell(value)) for value in row))
+    Console().print(table)
+
+
+def cell(value: Any) -> str:
+    """A value in few characters."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def print_json(value: Any) -> None:
+    """For programs: a terminal gets it indented."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+
+
+def waited(job: Waitable[R_co], as_json: bool) -> R_co:
+    """The job's result. Ctrl-C leaves it running and says how to come back to it."""
+    try:
+        return job.wait(progress=False if as_json else None)
+    except KeyboardInterrupt as stop:
+        for note in getattr(stop, "__notes__", []):
+            say(note)
+        raise
+
+
+def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
+    """'name=value' texts as a dict. Raises typer.BadParameter naming the one that is not."""
+    for text in texts:
+        if "=" not in text:
+            raise typer.BadParameter(f"{text!r} must be NAME=VALUE", param_hint=option)
+    return dict(text.split("=", 1) for text in texts)
+
+
+def names(text: str | None) -> list[str] | None:
+    """'a,b,c' as its names."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]

@@ -1,0 +1,50 @@
+"""When a request is sent again: three attempts, full jitter, the server's own Retry-After first."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from pynomaly.errors import ApiError, Conflict, ConnectionFailed, TimedOut, Unavailable
+
+ATTEMPTS = 3
+LONGEST_RETRY_AFTER_S = 30.0
+JITTER = wait_random_exponential(multiplier=0.1, max=5.0)
+# A repeated key whose first request is still at work: its answer is on the way.
+FIRST_STILL_RUNS = frozenset({"/problems/idempotency-key-in-use", "/problems/idempotency-lease-lost"})
+
+
+def retrying(sleep: Callable[[float], Awaitable[None]]) -> AsyncRetrying:
+    """For calls whose repetition does no harm. Cancellation always passes."""
+    return AsyncRetrying(
+        stop=stop_after_attempt(ATTEMPTS), wait=_pause_s, retry=retry_if_exception(_may_pass), sleep=sleep, reraise=True
+    )
+
+
+def _may_pass(error: BaseException) -> bool:
+    if isinstance(error, ConnectionFailed):
+        return not isinstance(error, TimedOut)
+    if isinstance(error, Conflict):
+        return error.problem.type in FIRST_STILL_RUNS
+    return isinstance(error, Unavailable) and (error.retry_after_s or 0) <= LONGEST_RETRY_AFTER_S
+
+
+def _pause_s(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked_s = error.retry_after_s if isinstance(error, ApiError) else None
+    return JITTER(state) + (asked_s or 0.0)
+
+
+def retry_after_s(header: str | None) -> float | None:
+    """Seconds of a Retry-After header: a number or an HTTP date; None where it says nothing useful."""
+    if header is None:
+        return None
+    if header.strip().isdigit():
+        return float(header)
+    try:
+        moment = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -1,0 +1,132 @@
+"""Data sets: `client.datasets`."""
+
+import io
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from uuid import UUID
+
+from pynomaly_contracts.base import Page
+from pynomaly_contracts.datasets import Dataset, QualityReport, SampleRows, Split, SplitRequest
+
+from pynomaly.core.blocking import Blocking, blocking, iterating
+from pynomaly.core.call import Call, an, delete, get, nothing, path_of, payload, send
+from pynomaly.core.paging import every
+from pynomaly.core.session import Session
+from pynomaly.files import replaced
+from pynomaly.rows import MEDIA, RowFormat, Rows
+from pynomaly.tables import Table, uploaded
+
+Ref = str | UUID
+LONG_ANSWER_S = 600.0
+
+
+class AsyncDatasets:
+    """Upload, look at, cut and read tables. A data set is named by its id or its name."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def upload(
+        self,
+        table: Table,
+        name: str | None = None,
+        *,
+        target_column: str | None = None,
+        description: str | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> Dataset:
+        """Store a table: a path to a CSV file, bytes, a binary file, dicts, a NumPy array, a Polars or pandas frame.
+
+        A file is streamed from disk, never held in memory. columns: names for an array's. Without `name` the file's
+        is used. Raises InvalidInput, Conflict (the name is taken), ValidationFailed, TooLarge.
+        """
+        fields = {"name": name, "description": description, "target_column": target_column}
+        with uploaded(table, columns, fields) as upload:
+            path = path_of(["datasets", "upload"])
+            return await self._session.send(
+                Call("POST", path, an(Dataset), upload=upload, creates=True, timeout_s=LONG_ANSWER_S)
+            )
+
+    async def get(self, dataset: Ref) -> Dataset:
+        """One data set. Raises NotFound."""
+        return await self._session.send(get(an(Dataset), "datasets", dataset))
+
+    async def delete(self, dataset: Ref) -> None:
+        """Remove it; running jobs end on the rows they have. Raises NotFound."""
+        await self._session.send(delete("datasets", dataset))
+
+    async def quality(self, dataset: Ref) -> QualityReport:
+        """What its columns look like, and what to mind before training."""
+        return await self._session.send(get(an(QualityReport), "datasets", dataset, "quality"))
+
+    async def sample(self, dataset: Ref, n: int = 10, *, seed: int = 0) -> SampleRows:
+        """`n` rows drawn without replacement, in file order."""
+        return await self._session.send(
+            get(an(SampleRows), "datasets", dataset, "sample", query={"n": n, "seed": seed})
+        )
+
+    async def split(
+        self, dataset: Ref, fractions: Mapping[str, float], *, stratify_by: str | None = None, seed: int = 0
+    ) -> dict[str, Dataset]:
+        """Disjoint parts by name, each a data set of its own. fractions: in (0, 1), together 1."""
+        body = payload(SplitRequest, fractions=fractions, stratify_by=stratify_by, seed=seed)
+        call = send("POST", an(Split), "datasets", dataset, "split", payload=body, creates=True)
+        return (await self._session.send(call)).parts
+
+    async def rows(
+        self,
+        dataset: Ref,
+        columns: Sequence[str] | None = None,
+        *,
+        limit: int | None = None,
+        offset: int | None = None,
+        format: RowFormat = "ndjson",  # noqa: A002 - what users would call it
+    ) -> Rows:
+        """Rows in file order, in memory: as dicts, or `.to_numpy()`, `.to_polars()`, `.to_pandas()`.
+
+        format: how they travel; "arrow" is the fastest for `.to_polars()`.
+        """
+        into = io.BytesIO()
+        await self._session.download(_rows(dataset, columns, format, limit, offset), into)
+        return Rows(into.getvalue(), format)
+
+    async def download(
+        self,
+        dataset: Ref,
+        to: str | os.PathLike[str],
+        columns: Sequence[str] | None = None,
+        *,
+        format: RowFormat = "csv",  # noqa: A002 - what users would call it
+    ) -> Path:
+        """Write all rows to the file `to`, however many there are. The file appears whole or not at all."""
+        with replaced(Path(to)) as stream:
+            await self._session.download(_rows(dataset, columns, format, None, None), stream)
+        return Path(to)
+
+    async def list(self, *, name: str | None = None) -> AsyncIterator[Dataset]:
+        """Every data set, newest first; pages are fetched as they are needed."""
+        async for dataset in every(self._session, an(Page[Dataset]), "datasets", query={"name": name}):
+            yield dataset
+
+
+class Datasets(Blocking[AsyncDatasets]):
+    """Upload, look at, cut and read tables. A data set is named by its id or its name."""
+
+    upload = blocking(AsyncDatasets.upload)
+    get = blocking(AsyncDatasets.get)
+    delete = blocking(AsyncDatasets.delete)
+    quality = blocking(AsyncDatasets.quality)
+    sample = blocking(AsyncDatasets.sample)
+    split = blocking(AsyncDatasets.split)
+    rows = blocking(AsyncDatasets.rows)
+    download = blocking(AsyncDatasets.download)
+    list = iterating(AsyncDatasets.list)
+
+
+def _rows(
+    dataset: Ref, columns: Sequence[str] | None, wanted: RowFormat, limit: int | None, offset: int | None
+) -> Call[None]:
+    query = {"columns": columns, "limit": limit, "offset": offset}
+    path = path_of(["datasets", dataset, "rows"])
+    return Call("GET", path, nothing, query=query, accept=MEDIA[wanted], timeout_s=LONG_ANSWER_S)

@@ -1,0 +1,142 @@
+"""Detectors and algorithms: `client.detectors`, `client.algorithms`."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+from pynomaly_contracts.base import Page
+from pynomaly_contracts.detectors import (
+    Algorithm,
+    AlgorithmList,
+    DetectBatchRequest,
+    Detector,
+    DetectorCreate,
+    DetectorUpdate,
+    EvaluateRequest,
+    TrainRequest,
+)
+from pynomaly_contracts.jobs import DetectBatchResult, EvaluateResult, JobAccepted, TrainResult
+
+from pynomaly.core.blocking import Blocking, blocking, iterating
+from pynomaly.core.call import an, delete, get, payload, send
+from pynomaly.core.paging import every
+from pynomaly.core.session import Session
+from pynomaly.jobs import AsyncJobHandle, starting
+
+Ref = str | UUID
+
+
+class AsyncDetectors:
+    """Create, train and evaluate detectors. A detector is named by its id or its name."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def create(
+        self,
+        name: str,
+        algorithm: str,
+        *,
+        contamination: float | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        feature_columns: Sequence[str] | None = None,
+        seed: int | None = None,
+        description: str | None = None,
+    ) -> Detector:
+        """A detector, not yet trained. contamination: expected share of anomalies, in (0, 0.5], 0.1 if not said.
+
+        feature_columns: without, every numeric column that is not the target. Raises InvalidInput, Conflict (the
+        name is taken), ValidationFailed (unknown algorithm or parameter).
+        """
+        body = payload(
+            DetectorCreate,
+            name=name,
+            algorithm=algorithm,
+            contamination=contamination,
+            parameters=parameters,
+            feature_columns=feature_columns,
+            seed=seed,
+            description=description,
+        )
+        return await self._session.send(send("POST", an(Detector), "detectors", payload=body, creates=True))
+
+    async def get(self, detector: Ref) -> Detector:
+        """One detector. Raises NotFound."""
+        return await self._session.send(get(an(Detector), "detectors", detector))
+
+    async def update(self, /, detector: Ref, **changes: Any) -> Detector:
+        """Change contamination, parameters, feature_columns, seed or description for the next training."""
+        body = payload(DetectorUpdate, **changes)
+        return await self._session.send(send("PATCH", an(Detector), "detectors", detector, payload=body))
+
+    async def delete(self, detector: Ref) -> None:
+        """Remove it; its model and the model's versions stay. Raises NotFound."""
+        await self._session.send(delete("detectors", detector))
+
+    async def train(
+        self, detector: Ref, dataset: Ref, *, dataset_version: str | None = None
+    ) -> AsyncJobHandle[TrainResult]:
+        """Train on all rows, without the target column: the next version of the detector's model."""
+        body = payload(TrainRequest, dataset_id=str(dataset), dataset_version=dataset_version)
+        return AsyncJobHandle(self._session, await _started(self._session, body, "detectors", detector, "train"))
+
+    async def evaluate(
+        self, detector: Ref, dataset: Ref, *, dataset_version: str | None = None, model_version: str | None = None
+    ) -> AsyncJobHandle[EvaluateResult]:
+        """Compare scores and verdicts with the labels in the data set's target column."""
+        body = payload(
+            EvaluateRequest, dataset_id=str(dataset), dataset_version=dataset_version, model_version=model_version
+        )
+        return AsyncJobHandle(self._session, await _started(self._session, body, "detectors", detector, "evaluate"))
+
+    async def list(self) -> AsyncIterator[Detector]:
+        """Every detector, newest first; pages are fetched as they are needed."""
+        async for detector in every(self._session, an(Page[Detector]), "detectors"):
+            yield detector
+
+
+class Detectors(Blocking[AsyncDetectors]):
+    """Create, train and evaluate detectors. A detector is named by its id or its name."""
+
+    create = blocking(AsyncDetectors.create)
+    get = blocking(AsyncDetectors.get)
+    update = blocking(AsyncDetectors.update)
+    delete = blocking(AsyncDetectors.delete)
+    train = starting(AsyncDetectors.train)
+    evaluate = starting(AsyncDetectors.evaluate)
+    list = iterating(AsyncDetectors.list)
+
+
+class AsyncAlgorithms:
+    """What detectors can use."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def get(self, algorithm: str) -> Algorithm:
+        """One algorithm, with the JSON Schema of its parameters. Raises NotFound."""
+        return await self._session.send(get(an(Algorithm), "algorithms", algorithm))
+
+    async def list(self) -> "list[Algorithm]":
+        """Every algorithm on offer, by name."""
+        return (await self._session.send(get(an(AlgorithmList), "algorithms"))).items
+
+
+class Algorithms(Blocking[AsyncAlgorithms]):
+    """What detectors can use."""
+
+    get = blocking(AsyncAlgorithms.get)
+    list = blocking(AsyncAlgorithms.list)
+
+
+async def detect_batch(
+    session: Session, dataset: Ref, model_id: Ref, version: str | None, name: str | None
+) -> AsyncJobHandle[DetectBatchResult]:
+    """Score a stored data set into a new one."""
+    body = payload(DetectBatchRequest, dataset_id=str(dataset), model_id=str(model_id), version=version, name=name)
+    return AsyncJobHandle(session, await _started(session, body, "detect", "batch"))
+
+
+async def _started(session: Session, body: BaseModel, *path: object) -> UUID:
+    return (await session.send(send("POST", an(JobAccepted), *path, payload=body, creates=True))).job_id
