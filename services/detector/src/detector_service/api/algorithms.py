@@ -1,0 +1,42 @@
+"""The catalogue of algorithms."""
+
+from typing import Annotated
+
+from fastapi import Path
+from pynomaly_chassis.app import json_router
+from pynomaly_contracts.detectors import Algorithm, AlgorithmList
+from pynomaly_contracts.problems import FieldProblem
+
+from detector_service import algorithms
+from detector_service.errors import AlgorithmNotFound
+
+router = json_router("/algorithms", "algorithms")
+
+
+@router.get("", summary="Algorithms on offer")
+async def list_algorithms() -> AlgorithmList:
+    """Every algorithm, with the JSON Schema of its parameters."""
+    return AlgorithmList(items=[_offered(found) for found in algorithms.ALGORITHMS.values()])
+
+
+@router.get("/{name}", summary="One algorithm")
+async def get_algorithm(name: Annotated[str, Path(max_length=64, examples=["IForest"])]) -> Algorithm:
+    """An algorithm by its name, case and all."""
+    try:
+        return _offered(algorithms.get_algorithm(name))
+    except algorithms.UnknownAlgorithm as error:
+        wrong = FieldProblem(field="path.name", value=name, message=str(error))
+        raise AlgorithmNotFound(str(error), errors=[wrong]) from error
+
+
+def _offered(found: algorithms.Algorithm) -> Algorithm:
+    return Algorithm(
+        name=found.name,
+        title=found.title,
+        description=found.description,
+        paper=found.paper,
+        fit_cost=found.fit_cost,
+        score_cost=found.score_cost,
+        online=True,
+        parameters_schema=dict(found.parameters_schema),
+    )

@@ -1,0 +1,70 @@
+"""Routes of jobs."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Header, Query, Response
+from pynomaly_chassis.app import json_router
+from pynomaly_chassis.identity import CurrentCaller
+from pynomaly_chassis.paging import Paging
+from pynomaly_contracts.base import Page
+from pynomaly_contracts.jobs import Job, JobKind, JobState
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from detector_service.api.dependencies import Jobs
+
+router = json_router("/jobs", "jobs")
+HEARTBEAT_S = 10
+_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Event `progress` with the job whenever it has changed, at last event `end`; comments between.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+
+
+@router.get("", summary="List jobs")
+async def list_jobs(
+    caller: CurrentCaller,
+    jobs: Jobs,
+    paging: Paging,
+    state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
+    kind: Annotated[JobKind | None, Query(description="Only jobs of this kind.")] = None,
+) -> Page[Job]:
+    """Newest first."""
+    return await jobs.page(caller.tenant_id, paging, state, kind)
+
+
+@router.get("/{job_id}", summary="One job")
+async def get_job(job_id: UUID, caller: CurrentCaller, jobs: Jobs) -> Job:
+    """State, stage and progress; the result once it has succeeded, the problem once it has failed."""
+    return await jobs.get(caller.tenant_id, job_id)
+
+
+@router.get("/{job_id}/events", response_class=EventSourceResponse, responses=_EVENTS, summary="Follow a job")
+async def follow_job(
+    job_id: UUID,
+    caller: CurrentCaller,
+    jobs: Jobs,
+    last_event_id: Annotated[str | None, Header(description="The last event that was seen.")] = None,
+) -> Response:
+    """Server-sent events until the job has ended. A reader that comes back misses no state, only repetitions."""
+    await jobs.get(caller.tenant_id, job_id)
+    events = _events(jobs.watch(caller.tenant_id, job_id), last_event_id)
+    return EventSourceResponse(events, ping=HEARTBEAT_S, sep="\n")
+
+
+@router.post("/{job_id}/cancel", summary="Cancel a job")
+async def cancel_job(job_id: UUID, caller: CurrentCaller, jobs: Jobs) -> Job:
+    """At once where it waits, within 2 s where it runs. Asking again changes nothing; an ended job is a 409."""
+    return await jobs.cancel(caller.tenant_id, job_id)
+
+
+async def _events(changes: AsyncIterator[Job], seen: str | None) -> AsyncIterator[ServerSentEvent]:
+    content, event_id = "", ""
+    async for job in changes:
+        content, event_id = job.model_dump_json(), job.updated_at.isoformat()
+        if event_id != seen:
+            yield ServerSentEvent(content, event="progress", id=event_id)
+    yield ServerSentEvent(content, event="end", id=event_id)

@@ -1,0 +1,127 @@
+"""Wiring of the API and of the worker."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from pynomaly_chassis.app import Lifespan, create_service
+from pynomaly_chassis.background import heartbeat
+from pynomaly_chassis.database import Database
+from pynomaly_chassis.health import Vitals
+from pynomaly_chassis.idempotency import IdempotencyKeys
+from pynomaly_chassis.metrics import HttpMetrics
+from pynomaly_chassis.settings import load_settings
+from pynomaly_chassis.storage import open_store
+from pynomaly_contracts.jobs import JobKind
+from pynomaly_resilience import BreakerRegistry, ResilientSession
+
+from detector_service.api import algorithms, detectors, jobs
+from detector_service.attempt import Terms
+from detector_service.clients import DatasetClient, ModelClient, dependencies
+from detector_service.notifications import Notifications
+from detector_service.repository import Repository
+from detector_service.repository.jobs import PROGRESS_CHANNEL, WORK_CHANNEL
+from detector_service.sandbox import Sandbox
+from detector_service.service import DetectorService, JobService
+from detector_service.settings import Settings, WorkerSettings
+from detector_service.stash import Stash
+from detector_service.tables import idempotency_keys
+from detector_service.tasks import DetectBatchTask, EvaluateTask, Task, TrainTask
+from detector_service.worker import Worker, sweep_folders
+
+PURGE_S = 3600.0
+DESCRIPTION = "Detectors: algorithms with parameters, their training, their evaluation, and batch detection as jobs."
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The API as an application."""
+    settings = settings or load_settings(Settings)
+    database, breakers = Database.open(settings), BreakerRegistry()
+    vitals = Vitals(settings, database, HttpMetrics(CollectorRegistry()), dependencies=lambda: dependencies(breakers))
+    return create_service(
+        vitals,
+        title="Pynomaly detector service",
+        description=DESCRIPTION,
+        routers=[algorithms.router, detectors.router, detectors.detect_router, jobs.router],
+        lifespan=_lifespan(settings, database, breakers),
+    )
+
+
+def _lifespan(settings: Settings, database: Database, breakers: BreakerRegistry) -> Lifespan:
+    repository, keys = Repository(database), IdempotencyKeys(database, idempotency_keys)
+    url = settings.database_url.get_secret_value()
+    progress = Notifications(url, PROGRESS_CHANNEL, application_name=settings.service_name)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(database.close)
+            session = await stack.enter_async_context(ResilientSession(breakers=breakers))
+            datasets = DatasetClient(session, settings.dataset_service_url)
+            models = ModelClient(session, settings.model_service_url)
+            app.state.detectors = DetectorService(repository, keys)
+            app.state.jobs = JobService(repository, keys, datasets, models, progress)
+            await stack.enter_async_context(progress.listening())
+            await stack.enter_async_context(heartbeat(PURGE_S, keys.purge))
+            yield
+
+    return lifespan
+
+
+def create_worker_app(settings: WorkerSettings | None = None) -> FastAPI:
+    """The worker as an application: its health and metrics, and the job loop for as long as it runs."""
+    settings = settings or load_settings(WorkerSettings)
+    database, breakers = Database.open(settings), BreakerRegistry()
+    registry = CollectorRegistry()
+    vitals = Vitals(settings, database, HttpMetrics(registry), dependencies=lambda: dependencies(breakers))
+    return create_service(
+        vitals,
+        title="Pynomaly detector worker",
+        description="Works on the detector service's jobs.",
+        routers=[],
+        lifespan=_worker_lifespan(settings, database, breakers, registry),
+    )
+
+
+def _worker_lifespan(
+    settings: WorkerSettings, database: Database, breakers: BreakerRegistry, registry: CollectorRegistry
+) -> Lifespan:
+    repository, stash = Repository(database), Stash(open_store(settings))
+    url = settings.database_url.get_secret_value()
+    work = Notifications(url, WORK_CHANNEL, application_name=settings.service_name)
+    terms = Terms(repository, work, asyncio.Event(), settings.job_lease_s, settings.job_folder)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        sweep_folders(settings.job_folder)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(database.close)
+            session = await stack.enter_async_context(ResilientSession(breakers=breakers))
+            await stack.enter_async_context(work.listening())
+            await stack.enter_async_context(heartbeat(PURGE_S, lambda: stash.sweep(repository)))
+            worker = Worker(
+                terms,
+                _tasks(settings, session, stash),
+                concurrency=settings.job_concurrency,
+                poll_s=settings.job_poll_s,
+                registry=registry,
+            )
+            loop = asyncio.create_task(worker.run())
+            yield
+            worker.drain()
+            await loop
+
+    return lifespan
+
+
+def _tasks(settings: WorkerSettings, session: ResilientSession, stash: Stash) -> dict[JobKind, Task]:
+    datasets = DatasetClient(session, settings.dataset_service_url)
+    models = ModelClient(session, settings.model_service_url)
+    sandbox, trusted = Sandbox(settings.job_memory_limit_mb), settings.trusted_keys_path
+    return {
+        "train": TrainTask(datasets, models, sandbox, stash, settings.signing_key_path),
+        "evaluate": EvaluateTask(datasets, models, sandbox, trusted),
+        "detect_batch": DetectBatchTask(datasets, models, sandbox, trusted),
+    }

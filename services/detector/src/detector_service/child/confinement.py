@@ -1,0 +1,44 @@
+"""What a child does to itself before it reads a byte: it ends with its parent, and stays under its memory limit.
+
+Standard library only, so that the limit is there before anything large is imported.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import threading
+
+_PR_SET_PDEATHSIG = 1
+_LOST_PARENT = 3
+OUT_OF_MEMORY = 4
+
+
+def end_with_parent() -> None:
+    """Die when the parent dies, however it does: by the kernel on Linux, by the end of standard input elsewhere."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
+    threading.Thread(target=_watch_lifeline, daemon=True).start()
+
+
+def limit_memory(limit_mb: int) -> None:
+    """Let allocations fail beyond `limit_mb` MiB of data. Files that are mapped, such as libraries, do not count."""
+    limit = limit_mb * 1024 * 1024
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    if most != resource.RLIM_INFINITY:
+        limit = min(limit, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def private_stdout() -> int:
+    """A descriptor of standard output for this process's own words; what libraries print goes to standard error."""
+    mine = os.dup(1)
+    os.dup2(2, 1)
+    return mine
+
+
+def _watch_lifeline() -> None:
+    while os.read(0, 1):
+        pass
+    os._exit(_LOST_PARENT)

@@ -1,0 +1,196 @@
+"""Typed clients of the dataset and the model service, under deadlines and circuit breakers."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+from uuid import UUID
+
+import aiohttp
+from pydantic import BaseModel, ValidationError
+from pynomaly_chassis.problems import NotFound, ProblemError
+from pynomaly_contracts.datasets import Dataset
+from pynomaly_contracts.headers import IDEMPOTENCY_KEY
+from pynomaly_contracts.health import DependencyStatus
+from pynomaly_contracts.media import ARROW_STREAM, PARQUET, ZIP
+from pynomaly_contracts.models import Model, ModelVersion
+from pynomaly_contracts.problems import FieldProblem, Problem
+from pynomaly_resilience import (
+    BreakerPolicy,
+    BreakerRegistry,
+    CallFailed,
+    CallPolicy,
+    ResilientResponse,
+    ResilientSession,
+)
+
+from detector_service.domain import is_reference
+from detector_service.errors import DatasetNotFound, ModelNotFound, PeerRefused, PeerUnavailable
+
+_BREAKER = BreakerPolicy(consecutive_failures=5, open_s=2.0, open_max_s=30.0)
+METADATA = CallPolicy(attempt_timeout_s=2.0, total_timeout_s=5.0, attempts=2, breaker=_BREAKER)
+DOWNLOAD = CallPolicy(attempt_timeout_s=30.0, total_timeout_s=60.0, attempts=2, breaker=_BREAKER)
+UPLOAD = CallPolicy(attempt_timeout_s=900.0, total_timeout_s=900.0, attempts=1, breaker=_BREAKER)
+REGISTER = CallPolicy(attempt_timeout_s=120.0, total_timeout_s=240.0, attempts=2, breaker=_BREAKER)
+
+_KEY_IN_USE = "/problems/idempotency-key-in-use"
+_RETRY_LATER = frozenset({408, 425, 429})
+Payload = TypeVar("Payload", bound=BaseModel)
+Travelling = Mapping[str, str]
+"""Headers that a call carries on from the request that caused it."""
+
+
+def dependencies(breakers: BreakerRegistry) -> list[DependencyStatus]:
+    """The peers as this process has seen them, for /status."""
+    return [DependencyStatus.model_validate(status) for status in breakers.snapshot()]
+
+
+class _Peer:
+    """One peer. Every failure to answer becomes PeerUnavailable, every refusal a problem that says who refused."""
+
+    name: str
+    missing: type[NotFound]
+    field: str
+
+    def __init__(self, session: ResilientSession, base_url: str) -> None:
+        self._session, self._base_url = session, base_url.rstrip("/")
+
+    @asynccontextmanager
+    async def _call(
+        self, method: str, path: str, operation: str, policy: CallPolicy, ref: str, **request: Any
+    ) -> AsyncIterator[ResilientResponse]:
+        # Inner hops retry connect errors only: a request that was sent is not sent twice.
+        call = self._session.request(
+            method,
+            self._base_url + path,
+            operation=operation,
+            policy=policy,
+            dependency=self.name,
+            idempotent=False,
+            **request,
+        )
+        try:
+            async with call as response:
+                if response.status >= 300:
+                    raise self._refusal(response, await response.read(), ref)
+                yield response
+        except CallFailed as error:
+            raise PeerUnavailable(
+                f"the {self.name} service does not answer; try again later",
+                retry_after_s=error.retry_after_s,
+                peer=self.name,
+            ) from error
+
+    def _refusal(self, response: ResilientResponse, body: bytes, ref: str) -> ProblemError:
+        problem = _problem(body)
+        passing = response.status in _RETRY_LATER or (problem is not None and problem.type == _KEY_IN_USE)
+        if response.status >= 500 or passing:
+            return PeerUnavailable(
+                f"the {self.name} service cannot answer now (status {response.status}); try again later",
+                retry_after_s=_retry_after_s(response),
+                peer=self.name,
+            )
+        detail = f"status {response.status}" if problem is None else problem.detail
+        if response.status == 404:
+            return self.missing(detail, errors=[FieldProblem(field=self.field, value=ref, message=detail)])
+        errors = [] if problem is None else problem.errors
+        cause = None if problem is None else problem.type
+        return PeerRefused(f"the {self.name} service refused: {detail}", errors=errors, peer=self.name, cause=cause)
+
+    def _read_as(self, kind: type[Payload], body: bytes) -> Payload:
+        try:
+            return kind.model_validate_json(body)
+        except ValidationError as error:
+            raise PeerRefused(f"the {self.name} service answered what is no {kind.__name__}", peer=self.name) from error
+
+    def _quoted(self, ref: str, what: str) -> str:
+        """A reference as a path segment; what can be neither an id nor a name exists nowhere."""
+        if not is_reference(ref):
+            message = f"{ref!r} is neither an id nor a name of a {what}"
+            raise self.missing(message, errors=[FieldProblem(field=self.field, value=ref, message=message)])
+        return quote(ref, safe="")
+
+
+class DatasetClient(_Peer):
+    """The dataset service. Raises DatasetNotFound, PeerUnavailable, PeerRefused."""
+
+    name, missing, field = "dataset", DatasetNotFound, "body.dataset_id"
+
+    async def get(self, ref: str, travelling: Travelling) -> Dataset:
+        """A data set's metadata, by id or name."""
+        path = f"/api/v1/datasets/{self._quoted(ref, 'data set')}"
+        async with self._call("GET", path, "get", METADATA, ref, headers=travelling) as response:
+            return self._read_as(Dataset, await response.read())
+
+    async def download_rows(self, dataset_id: UUID, to: Path, travelling: Travelling) -> None:
+        """Write all rows as an Arrow IPC stream to a file."""
+        headers = {**travelling, "accept": ARROW_STREAM}
+        path, ref = f"/api/v1/datasets/{dataset_id}/rows", str(dataset_id)
+        async with self._call("GET", path, "rows", DOWNLOAD, ref, headers=headers) as response:
+            await _save(response, to)
+
+    async def upload(
+        self, rows: Path, *, name: str, description: str, target_column: str | None, key: str, travelling: Travelling
+    ) -> Dataset:
+        """Store a Parquet file as a new data set; the same key stores it once."""
+        headers = {**travelling, IDEMPOTENCY_KEY: key}
+        with rows.open("rb") as content:
+            form = aiohttp.FormData({"name": name, "description": description})
+            if target_column is not None:
+                form.add_field("target_column", target_column)
+            form.add_field("file", content, filename=f"{name}.parquet", content_type=PARQUET)
+            path = "/api/v1/datasets/upload"
+            async with self._call("POST", path, "upload", UPLOAD, name, headers=headers, data=form) as response:
+                return self._read_as(Dataset, await response.read())
+
+
+class ModelClient(_Peer):
+    """The model service. Raises ModelNotFound, PeerUnavailable, PeerRefused."""
+
+    name, missing, field = "model", ModelNotFound, "body.model_id"
+
+    async def version(self, ref: str, version: str | None, travelling: Travelling) -> ModelVersion:
+        """A version by its number, id or alias; the latest where none is named."""
+        path = f"/api/v1/models/{self._quoted(ref, 'model')}"
+        if version is None:
+            async with self._call("GET", path, "get", METADATA, ref, headers=travelling) as response:
+                version = self._read_as(Model, await response.read()).latest_version
+        if version is None:
+            raise ModelNotFound(f"model {ref!r} has no version yet")
+        path += f"/versions/{self._quoted(version, 'version')}"
+        async with self._call("GET", path, "get", METADATA, f"{ref} {version}", headers=travelling) as response:
+            return self._read_as(ModelVersion, await response.read())
+
+    async def download_artefact(self, model_id: UUID, version: str, to: Path, travelling: Travelling) -> None:
+        """Write a version's signed archive to a file."""
+        ref = f"{model_id} {version}"
+        path = f"/api/v1/models/{model_id}/versions/{self._quoted(version, 'version')}/artefact"
+        async with self._call("GET", path, "artefact", DOWNLOAD, ref, headers=travelling) as response:
+            await _save(response, to)
+
+    async def register(self, name: str, archive: bytes, *, key: str, travelling: Travelling) -> ModelVersion:
+        """Store an archive as the next version of a model; the same key stores it once."""
+        headers = {**travelling, IDEMPOTENCY_KEY: key, "content-type": ZIP}
+        path = f"/api/v1/models/{self._quoted(name, 'model')}/versions"
+        async with self._call("POST", path, "register", REGISTER, name, headers=headers, data=archive) as response:
+            return self._read_as(ModelVersion, await response.read())
+
+
+async def _save(response: ResilientResponse, to: Path) -> None:
+    with to.open("wb") as file:
+        async for chunk in response.iter_chunks():
+            file.write(chunk)
+
+
+def _problem(body: bytes) -> Problem | None:
+    """The peer's own problem; None where something between answered in its place."""
+    try:
+        return Problem.model_validate_json(body)
+    except ValidationError:
+        return None
+
+
+def _retry_after_s(response: ResilientResponse) -> float:
+    value = response.headers.get("retry-after", "")
+    return float(value) if value.isascii() and value.isdigit() else 1.0

@@ -1,0 +1,142 @@
+"""Pure rules: which columns a model uses, and how well scores order labels."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pynomaly_contracts.datasets import Column
+from pynomaly_contracts.jobs import ConfusionMatrix
+
+FloatVector = NDArray[np.float64]
+BoolVector = NDArray[np.bool_]
+NUMERIC = frozenset({"integer", "number"})
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+def is_reference(text: str) -> bool:
+    """Whether this could be an id, a name, a version or an alias; nothing else needs to be looked for."""
+    return _REFERENCE.fullmatch(text) is not None
+
+
+class Refusal(NamedTuple):
+    """One thing that is wrong: the field or column, what it is, and what would be right."""
+
+    field: str
+    value: Any
+    message: str
+
+
+class Unfit(ValueError):
+    """The data does not fit; `refusals` (at least one) say why."""
+
+    def __init__(self, *refusals: Refusal) -> None:
+        super().__init__("; ".join(refusal.message for refusal in refusals))
+        self.refusals = refusals
+
+
+def choose_features(
+    columns: Sequence[Column], target: str | None, wanted: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """The columns that a model uses, and those that it ignores, the target among them.
+
+    Without `wanted`, every numeric column but the target. Raises Unfit naming each wanted column that is unknown, not
+    numeric or the target, or where there is no numeric column.
+    """
+    features = list(wanted) or [column.name for column in columns if column.type in NUMERIC and column.name != target]
+    if not features:
+        message = "the data set has no numeric column beside its target; a model needs at least one"
+        raise Unfit(Refusal("body.dataset_id", None, message))
+    check_features(columns, features, forbidden=target)
+    chosen = set(features)
+    return features, [column.name for column in columns if column.name not in chosen]
+
+
+def check_features(columns: Sequence[Column], features: Sequence[str], *, forbidden: str | None = None) -> None:
+    """Raises Unfit naming each feature that is not a numeric column of the data, or is the forbidden one."""
+    types = {column.name: column.type for column in columns}
+    refusals = [
+        Refusal("feature_columns", name, _fault(name, types.get(name), name == forbidden))
+        for name in features
+        if name == forbidden or types.get(name) not in NUMERIC
+    ]
+    if refusals:
+        raise Unfit(*refusals)
+
+
+def _fault(name: str, column_type: str | None, is_target: bool) -> str:
+    if column_type is None:
+        return f"the data set has no column {name!r}"
+    if is_target:
+        return f"column {name!r} is the target; a model never learns from it"
+    return f"column {name!r} holds {column_type} values, not numbers"
+
+
+def score_columns(taken: Sequence[str]) -> dict[str, str]:
+    """What each score is called beside the columns that are there: itself, or with prefixes until it is free."""
+    names = {}
+    for score in ("raw_score", "prediction", "is_anomaly"):
+        name = score
+        while name in taken:
+            name = f"pynomaly_{name}"
+        names[score] = name
+    return names
+
+
+def _cumulated(labels: BoolVector, scores: FloatVector) -> tuple[FloatVector, FloatVector]:
+    """Anomalies and rows at or above each distinct score, from the highest; each (n_distinct,)."""
+    order = np.argsort(-scores, kind="stable")
+    last_of_tie = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    return np.cumsum(labels[order])[last_of_tie].astype(np.float64), (last_of_tie + 1).astype(np.float64)
+
+
+def roc_auc(labels: BoolVector, scores: FloatVector) -> float:
+    """Probability that an anomaly scores above a normal row, ties counting half (Mann & Whitney, 1947).
+
+    labels, scores: (n_rows,), with both classes. In [0, 1].
+    """
+    anomalies, rows = _cumulated(labels, scores)
+    hit_rate = np.concatenate(([0.0], anomalies)) / anomalies[-1]
+    false_alarms = np.concatenate(([0.0], rows - anomalies))
+    return float(np.trapezoid(hit_rate, false_alarms / false_alarms[-1]))
+
+
+def average_precision(labels: BoolVector, scores: FloatVector) -> float:
+    """Sum over distinct scores, from the highest, of the step in recall times the precision there.
+
+    As scikit-learn's average_precision_score: no interpolation. labels, scores: (n_rows,), with an anomaly. In (0, 1].
+    """
+    anomalies, rows = _cumulated(labels, scores)
+    steps = np.diff(anomalies, prepend=0.0) / anomalies[-1]
+    return float(np.sum(steps * anomalies / rows))
+
+
+def precision_at_n(labels: BoolVector, scores: FloatVector) -> float:
+    """Share of anomalies among the n highest scores, n = number of anomalies; in [0, 1].
+
+    Of rows tied at the n-th score the expected share counts, so that the rows' order does not matter.
+    labels, scores: (n_rows,), with an anomaly.
+    """
+    n = int(labels.sum())
+    border = np.partition(scores, len(scores) - n)[len(scores) - n]
+    above, tied = scores > border, scores == border
+    expected = labels[above].sum() + (n - above.sum()) * labels[tied].mean()
+    return float(expected / n)
+
+
+def confusion(labels: BoolVector, verdicts: BoolVector) -> ConfusionMatrix:
+    """Rows by label and verdict, each (n_rows,); positive = anomaly."""
+    return ConfusionMatrix(
+        true_positives=int((labels & verdicts).sum()),
+        false_positives=int((~labels & verdicts).sum()),
+        true_negatives=int((~labels & ~verdicts).sum()),
+        false_negatives=int((labels & ~verdicts).sum()),
+    )
+
+
+def f1(matrix: ConfusionMatrix) -> float:
+    """Harmonic mean of precision and recall, in [0, 1]; 0 where nothing is positive."""
+    hits = 2 * matrix.true_positives
+    total = hits + matrix.false_positives + matrix.false_negatives
+    return hits / total if total else 0.0

@@ -1,0 +1,99 @@
+"""What this service refuses, and why a job fails.
+
+ProblemError
+|-- NotFound       DetectorNotFound, AlgorithmNotFound, JobNotFound, DatasetNotFound, ModelNotFound
+|-- Conflict       DetectorNotTrained, JobFinished
+|-- Invalid        DataUnfit
+|-- Unavailable    PeerUnavailable: asking again later helps
+|-- PeerRefused    a peer said no, in words of its own
+|-- ArtefactRefused, MemoryLimitReached, JobQuarantined: ends of jobs
+"""
+
+from typing import Any
+
+import orjson
+from pynomaly_chassis.problems import Conflict, Invalid, NotFound, ProblemError, Unavailable, problem_response
+
+
+class DetectorNotFound(NotFound):
+    """No detector has this id or name."""
+
+    type, title = "/problems/detector-not-found", "Detector not found"
+
+
+class AlgorithmNotFound(NotFound):
+    """No algorithm has this name."""
+
+    type, title = "/problems/algorithm-not-found", "Algorithm not found"
+
+
+class JobNotFound(NotFound):
+    """No job has this id."""
+
+    type, title = "/problems/job-not-found", "Job not found"
+
+
+class DatasetNotFound(NotFound):
+    """The data set does not exist, was deleted, or has no such version."""
+
+    type, title = "/problems/dataset-not-found", "Data set not found"
+
+
+class ModelNotFound(NotFound):
+    """The model or its version does not exist."""
+
+    type, title = "/problems/model-not-found", "Model not found"
+
+
+class DetectorNotTrained(Conflict):
+    """The detector has no model yet."""
+
+    type, title = "/problems/detector-not-trained", "Detector is not trained"
+
+
+class JobFinished(Conflict):
+    """The job has ended already."""
+
+    type, title = "/problems/job-finished", "Job has ended"
+
+
+class DataUnfit(Invalid):
+    """The data set cannot be used for what was asked."""
+
+    type, title = "/problems/data-unfit", "Data set does not fit"
+
+
+class PeerUnavailable(Unavailable):
+    """Another service does not answer."""
+
+    type, title = "/problems/peer-unavailable", "A service that this needs does not answer"
+
+
+class PeerRefused(ProblemError):
+    """Another service refused what it was asked; `cause` is its own problem."""
+
+    status, type, title = 502, "/problems/peer-refused", "Another service refused"
+
+
+class ArtefactRefused(ProblemError):
+    """The model's artefact is not one that this installation may score with."""
+
+    status, type, title = 502, "/problems/artefact-refused", "Model artefact is refused"
+
+
+class MemoryLimitReached(ProblemError):
+    """The work needs more memory than a job may have."""
+
+    status, type, title = 413, "/problems/job-memory-limit", "Job needs too much memory"
+
+
+class JobQuarantined(ProblemError):
+    """The job's process died too often; it is not tried again."""
+
+    status, type, title = 500, "/problems/job-quarantined", "Job is quarantined"
+
+
+def problem_document(error: ProblemError, request_id: str | None = None) -> dict[str, Any]:
+    """The error as a job keeps it: the body of the answer it would have been."""
+    document: dict[str, Any] = orjson.loads(problem_response(error, request_id).body)
+    return document

@@ -1,0 +1,95 @@
+"""Where rows are computed on: a child process under a memory limit, in a group of its own, that ends with its parent.
+
+Files go in and come out through a folder; the child tells its progress as lines of JSON. What the parent need not
+share, such as its database's password, the child does not get.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pynomaly_contracts.problems import Problem
+
+from detector_service.child.confinement import OUT_OF_MEMORY
+from detector_service.errors import MemoryLimitReached
+
+REQUEST, ANSWER, REFUSAL, ERRORS = "request.json", "answer.json", "problem.json", "stderr.log"
+ROWS, ARTEFACT, SCORED = "rows.arrows", "artefact.zip", "scored.parquet"
+_SECRETS = ("DATABASE_URL", "PASSWORD", "SECRET", "TOKEN")
+_QUOTED_CHARS = 500
+Report = Callable[[str, float], None]
+"""Tells the stage, in a word or two, and the share of the job that is done, in [0, 1]."""
+
+
+class ChildRefused(Exception):
+    """The child found something wrong with what it was given; `problem` says what."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+
+
+class ChildCrashed(Exception):
+    """The child ended without an answer; the message says how."""
+
+
+class Sandbox:
+    """Starts children. memory_limit_mb: of data, MiB, per child."""
+
+    def __init__(self, memory_limit_mb: int) -> None:
+        self._memory_limit_mb = memory_limit_mb
+
+    async def run(self, kind: str, folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any]:
+        """Do `kind` of work in a child; its answer. Ends the child when cancelled.
+
+        Raises ChildRefused, ChildCrashed, MemoryLimitReached.
+        """
+        (folder / REQUEST).write_bytes(orjson.dumps(request))
+        with (folder / ERRORS).open("wb") as errors:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "detector_service.child", kind, str(folder), str(self._memory_limit_mb)),
+                stdin=asyncio.subprocess.PIPE,  # its end tells the child that this process is gone
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+                env=_harmless_environment(),
+                start_new_session=True,
+            )
+        try:
+            await _follow(process, report)
+            code = await process.wait()
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+        return self._answer(folder, code)
+
+    def _answer(self, folder: Path, code: int) -> dict[str, Any]:
+        limit_mb = self._memory_limit_mb
+        if code == OUT_OF_MEMORY:
+            message = f"the work needs more than the {limit_mb} MiB that a job may have; use fewer rows or columns"
+            raise MemoryLimitReached(message, limit_mb=limit_mb)
+        if code == 0 and (folder / REFUSAL).exists():
+            raise ChildRefused(Problem.model_validate_json((folder / REFUSAL).read_bytes()))
+        if code == 0:
+            answer: dict[str, Any] = orjson.loads((folder / ANSWER).read_bytes())
+            return answer
+        said = (folder / ERRORS).read_text(errors="replace").strip()[-_QUOTED_CHARS:]
+        how = f"exit code {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
+        last = f"; it said: {said}" if said else ""
+        raise ChildCrashed(f"the process ended by {how} (memory limit {limit_mb} MiB){last}")
+
+
+async def _follow(process: asyncio.subprocess.Process, report: Report) -> None:
+    assert process.stdout is not None  # noqa: S101 - asked for above
+    async for line in process.stdout:
+        stage, progress = orjson.loads(line)
+        report(stage, progress)
+
+
+def _harmless_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not any(word in name for word in _SECRETS)}

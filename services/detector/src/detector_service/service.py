@@ -1,0 +1,275 @@
+"""Use cases of the API. Peers are asked before a transaction begins, never inside one."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import structlog
+from fastapi import Response
+from pydantic import BaseModel
+from pynomaly_chassis.idempotency import Claim, CreatedAnswer, IdempotencyKeys, fingerprint
+from pynomaly_chassis.paging import PageRequest
+from pynomaly_chassis.problems import Invalid
+from pynomaly_contracts.base import Page
+from pynomaly_contracts.datasets import Dataset
+from pynomaly_contracts.detectors import (
+    DetectBatchRequest,
+    Detector,
+    DetectorCreate,
+    DetectorUpdate,
+    EvaluateRequest,
+    TrainRequest,
+)
+from pynomaly_contracts.jobs import FINISHED, Job, JobAccepted, JobKind, JobState
+from pynomaly_contracts.problems import FieldProblem
+
+from detector_service import algorithms, domain
+from detector_service.clients import DatasetClient, ModelClient, Travelling
+from detector_service.errors import DatasetNotFound, DataUnfit, DetectorNotTrained
+from detector_service.notifications import Notifications, wait_for
+from detector_service.repository import Repository
+from detector_service.specs import DetectBatchSpec, EvaluateSpec, TrainSpec
+
+log = structlog.get_logger()
+DETECTORS, JOBS = "/api/v1/detectors", "/api/v1/jobs"
+WATCH_POLL_S = 2.0
+
+
+class DetectorService:
+    """Detectors: an algorithm with parameters, kept until it is trained."""
+
+    def __init__(self, repository: Repository, keys: IdempotencyKeys) -> None:
+        self._repository, self._keys = repository, keys
+
+    async def create(self, tenant_id: str, wanted: DetectorCreate, idempotency_key: str | None) -> Response:
+        """201 with the detector. Raises Invalid, NameTaken."""
+        _check_definition(wanted.algorithm, wanted.parameters, wanted.feature_columns)
+
+        async def add(claim: Claim) -> CreatedAnswer:
+            async with self._repository.transaction() as tx:
+                detector = await tx.detectors.add(tenant_id, wanted)
+                answer = CreatedAnswer(detector, location=f"{DETECTORS}/{detector.id}")
+                await claim.finish(tx.connection, answer)
+            return answer
+
+        route = f"POST {DETECTORS}"
+        content = fingerprint(wanted)
+        return await self._keys.once(idempotency_key, tenant_id=tenant_id, route=route, content=content, work=add)
+
+    async def get(self, tenant_id: str, ref: str) -> Detector:
+        """By id or name. Raises DetectorNotFound."""
+        async with self._repository.transaction() as tx:
+            return await tx.detectors.get(tenant_id, ref)
+
+    async def page(self, tenant_id: str, wanted: PageRequest) -> Page[Detector]:
+        """Newest first."""
+        async with self._repository.transaction() as tx:
+            found = await tx.detectors.page(tenant_id, limit=wanted.limit + 1, before=wanted.before)
+        items, cursor = wanted.cut(found)
+        return Page(items=items, next_cursor=cursor)
+
+    async def update(self, tenant_id: str, ref: str, wanted: DetectorUpdate) -> Detector:
+        """Change what is sent; null leaves all but the description as it is. Raises DetectorNotFound, Invalid."""
+        sent = wanted.model_dump(exclude_unset=True)
+        changes = {name: value for name, value in sent.items() if value is not None or name == "description"}
+        async with self._repository.transaction() as tx:
+            detector = await tx.detectors.get(tenant_id, ref)
+            _check_definition(detector.algorithm, changes.get("parameters", {}), changes.get("feature_columns", []))
+            return await tx.detectors.update(tenant_id, detector.id, changes) if changes else detector
+
+    async def delete(self, tenant_id: str, ref: str) -> None:
+        """Refuse new work from now on; jobs that run go on, and the model stays. Raises DetectorNotFound."""
+        async with self._repository.transaction() as tx:
+            await tx.detectors.delete(tenant_id, ref)
+
+
+class JobService:
+    """Jobs: asked for, watched, cancelled."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        keys: IdempotencyKeys,
+        datasets: DatasetClient,
+        models: ModelClient,
+        progress: Notifications,
+    ) -> None:
+        self._repository, self._keys = repository, keys
+        self._datasets, self._models = datasets, models
+        self._progress = progress
+
+    async def train(
+        self, tenant_id: str, ref: str, wanted: TrainRequest, travelling: Travelling, idempotency_key: str | None
+    ) -> Response:
+        """202. Raises DetectorNotFound, DatasetNotFound, DataUnfit, PeerUnavailable."""
+
+        async def submit(claim: Claim) -> CreatedAnswer:
+            detector = await self._detector(tenant_id, ref)
+            dataset = await self._dataset(wanted.dataset_id, wanted.dataset_version, travelling)
+            spec = _train_spec(detector, dataset)
+            return await self._enqueue(claim, "train", spec, travelling, detector.id)
+
+        route = f"POST {DETECTORS}/{{detector}}/train"
+        return await self._once(idempotency_key, tenant_id, route, fingerprint(wanted, ref), submit)
+
+    async def evaluate(
+        self, tenant_id: str, ref: str, wanted: EvaluateRequest, travelling: Travelling, idempotency_key: str | None
+    ) -> Response:
+        """202. Raises as `train`, and DetectorNotTrained, ModelNotFound."""
+
+        async def submit(claim: Claim) -> CreatedAnswer:
+            detector = await self._detector(tenant_id, ref)
+            if detector.model_id is None:
+                raise DetectorNotTrained(f"detector {detector.name!r} has no model yet; train it first")
+            dataset = await self._dataset(wanted.dataset_id, wanted.dataset_version, travelling)
+            target = _target_of(dataset, wanted.dataset_id)
+            chosen = wanted.model_version or detector.latest_version
+            version = await self._models.version(str(detector.model_id), chosen, travelling)
+            _check_columns(dataset, version.feature_names)
+            spec = EvaluateSpec(
+                dataset_id=dataset.id,
+                dataset_version=dataset.version,
+                feature_columns=version.feature_names,
+                target_column=target,
+                model_id=version.model_id,
+                model_version=version.version,
+            )
+            return await self._enqueue(claim, "evaluate", spec, travelling, detector.id)
+
+        route = f"POST {DETECTORS}/{{detector}}/evaluate"
+        return await self._once(idempotency_key, tenant_id, route, fingerprint(wanted, ref), submit)
+
+    async def detect_batch(
+        self, tenant_id: str, wanted: DetectBatchRequest, travelling: Travelling, idempotency_key: str | None
+    ) -> Response:
+        """202. Raises DatasetNotFound, ModelNotFound, DataUnfit, PeerUnavailable."""
+
+        async def submit(claim: Claim) -> CreatedAnswer:
+            dataset = await self._dataset(wanted.dataset_id, None, travelling)
+            version = await self._models.version(wanted.model_id, wanted.version, travelling)
+            _check_columns(dataset, version.feature_names)
+            spec = DetectBatchSpec(
+                dataset_id=dataset.id,
+                dataset_version=dataset.version,
+                feature_columns=version.feature_names,
+                n_rows=dataset.n_rows,
+                columns=[column.name for column in dataset.columns],
+                target_column=dataset.target_column,
+                model_id=version.model_id,
+                model_version=version.version,
+                scored_name=wanted.name,
+                source_name=dataset.name,
+            )
+            return await self._enqueue(claim, "detect_batch", spec, travelling)
+
+        return await self._once(idempotency_key, tenant_id, "POST /api/v1/detect/batch", fingerprint(wanted), submit)
+
+    async def get(self, tenant_id: str, job_id: UUID) -> Job:
+        """Raises JobNotFound."""
+        async with self._repository.transaction() as tx:
+            return await tx.jobs.get(tenant_id, job_id)
+
+    async def page(
+        self, tenant_id: str, wanted: PageRequest, state: JobState | None, kind: JobKind | None
+    ) -> Page[Job]:
+        """Newest first."""
+        async with self._repository.transaction() as tx:
+            found = await tx.jobs.page(tenant_id, limit=wanted.limit + 1, before=wanted.before, state=state, kind=kind)
+        items, cursor = wanted.cut(found)
+        return Page(items=items, next_cursor=cursor)
+
+    async def cancel(self, tenant_id: str, job_id: UUID) -> Job:
+        """A queued job is cancelled at once, a running one within 2 s. Raises JobNotFound, JobFinished."""
+        async with self._repository.transaction() as tx:
+            return await tx.jobs.cancel(tenant_id, job_id)
+
+    async def watch(self, tenant_id: str, job_id: UUID) -> AsyncIterator[Job]:
+        """The job now and whenever it has changed, until it has ended. Raises JobNotFound."""
+        seen: Job | None = None
+        with self._progress.subscription(str(job_id)) as bell:
+            while seen is None or seen.state not in FINISHED:
+                job = await self.get(tenant_id, job_id)
+                if job == seen:
+                    await wait_for(bell, WATCH_POLL_S)
+                    continue
+                seen = job
+                yield job
+
+    async def _detector(self, tenant_id: str, ref: str) -> Detector:
+        async with self._repository.transaction() as tx:
+            return await tx.detectors.get(tenant_id, ref)
+
+    async def _dataset(self, ref: str, version: str | None, travelling: Travelling) -> Dataset:
+        dataset = await self._datasets.get(ref, travelling)
+        if version not in (None, dataset.version):
+            message = f"data set {dataset.name!r} has no version {version!r}; it has {dataset.version!r}"
+            wrong = FieldProblem(field="body.dataset_version", value=version, message=message)
+            raise DatasetNotFound(message, errors=[wrong])
+        return dataset
+
+    async def _enqueue(
+        self, claim: Claim, kind: JobKind, spec: BaseModel, travelling: Travelling, detector_id: UUID | None = None
+    ) -> CreatedAnswer:
+        async with self._repository.transaction() as tx:
+            job_id = await tx.jobs.enqueue(
+                claim.tenant_id, kind, spec.model_dump(mode="json"), headers=travelling, detector_id=detector_id
+            )
+            answer = CreatedAnswer(JobAccepted(job_id=job_id), status=202, location=f"{JOBS}/{job_id}")
+            await claim.finish(tx.connection, answer)
+        log.info("job.queued", job_id=str(job_id), kind=kind)
+        return answer
+
+    async def _once(self, key: str | None, tenant_id: str, route: str, content: str, work: Any) -> Response:
+        return await self._keys.once(key, tenant_id=tenant_id, route=route, content=content, work=work)
+
+
+def _check_definition(algorithm: str, parameters: Mapping[str, Any], feature_columns: Sequence[str]) -> None:
+    try:
+        algorithms.validate_parameters(algorithms.get_algorithm(algorithm), parameters)
+    except algorithms.UnknownAlgorithm as error:
+        raise Invalid.field("body.algorithm", algorithm, str(error)) from error
+    except algorithms.InvalidParameter as error:
+        raise Invalid.field(f"body.{error.field}", error.value, error.message) from error
+    twice = sorted({name for name in feature_columns if feature_columns.count(name) > 1})
+    if twice:
+        raise Invalid.field("body.feature_columns", twice[0], f"{twice[0]!r} is named twice; name each column once")
+
+
+def _train_spec(detector: Detector, dataset: Dataset) -> TrainSpec:
+    if dataset.n_rows < 2:
+        message = f"data set {dataset.name!r} has {dataset.n_rows} row; training needs at least 2"
+        raise _unfit(domain.Unfit(domain.Refusal("body.dataset_id", str(dataset.id), message)))
+    try:
+        features, ignored = domain.choose_features(dataset.columns, dataset.target_column, detector.feature_columns)
+    except domain.Unfit as error:
+        raise _unfit(error) from error
+    return TrainSpec(
+        dataset_id=dataset.id,
+        dataset_version=dataset.version,
+        feature_columns=features,
+        ignored_columns=ignored,
+        detector_name=detector.name,
+        algorithm=detector.algorithm,
+        contamination=detector.contamination,
+        parameters=detector.parameters,
+        seed=detector.seed,
+    )
+
+
+def _target_of(dataset: Dataset, ref: str) -> str:
+    if dataset.target_column is None:
+        message = f"data set {dataset.name!r} has no target column; evaluation compares with labels"
+        raise _unfit(domain.Unfit(domain.Refusal("body.dataset_id", ref, message)))
+    return dataset.target_column
+
+
+def _check_columns(dataset: Dataset, features: Sequence[str]) -> None:
+    try:
+        domain.check_features(dataset.columns, features)
+    except domain.Unfit as error:
+        raise _unfit(error) from error
+
+
+def _unfit(error: domain.Unfit) -> DataUnfit:
+    wrong = [FieldProblem(field=item.field, value=item.value, message=item.message) for item in error.refusals]
+    return DataUnfit(str(error), errors=wrong[:50])

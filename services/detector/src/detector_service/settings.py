@@ -1,0 +1,36 @@
+"""Settings of the detector service and of its worker."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+from pynomaly_chassis.settings import ServiceSettings, StorageSettings
+
+
+class Settings(ServiceSettings):
+    """What the API reads from the environment."""
+
+    service_name: str = "detector"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    dataset_service_url: str = "http://127.0.0.1:8001"
+    model_service_url: str = "http://127.0.0.1:8002"
+
+
+class WorkerSettings(Settings, StorageSettings):
+    """What the worker reads. DATABASE_URL is its own role's; storage keeps artefacts until they are registered."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, populate_by_name=True)
+
+    service_name: str = "detector-worker"
+    port: Annotated[int, Field(ge=0, le=65535, validation_alias="WORKER_PORT")] = 8010
+    signing_key_path: Path
+    trusted_keys_path: Path
+    job_concurrency: Annotated[int, Field(ge=1, le=64)] = 1
+    job_lease_s: Annotated[float, Field(ge=0.5, le=600)] = 15.0
+    job_poll_s: Annotated[float, Field(ge=0.05, le=60, description="How long a lost notification goes unnoticed.")] = (
+        1.0
+    )
+    job_memory_limit_mb: Annotated[int, Field(ge=16, le=1024 * 1024)] = 4096
+    job_folder: Path = Field(default_factory=lambda: Path(tempfile.gettempdir()))

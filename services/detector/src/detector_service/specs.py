@@ -1,0 +1,45 @@
+"""What a job is to do, pinned when it was asked for: a try that comes later does the very same."""
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    dataset_id: UUID
+    dataset_version: str
+    feature_columns: list[str]
+
+
+class TrainSpec(_Spec):
+    """Fit on these columns of a data set."""
+
+    detector_name: str
+    algorithm: str
+    contamination: float
+    parameters: dict[str, Any]
+    seed: int
+    ignored_columns: list[str]
+
+
+class EvaluateSpec(_Spec):
+    """Score a labelled data set with one version and compare."""
+
+    target_column: str
+    model_id: UUID
+    model_version: str
+
+
+class DetectBatchSpec(_Spec):
+    """Score a data set with one version into a new one; its name, if none is given, has the job's id in it."""
+
+    n_rows: int
+    columns: list[str]
+    target_column: str | None
+    model_id: UUID
+    model_version: str
+    source_name: str
+    scored_name: str | None

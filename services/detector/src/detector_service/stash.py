@@ -1,0 +1,72 @@
+"""Artefacts between their making and their registration.
+
+A signature is random, so a second try would make other bytes and register a second version. The first artefact of a
+job is therefore kept before it is registered, and every later try of the job registers that one.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import obstore
+import orjson
+from obstore.exceptions import AlreadyExistsError
+from obstore.store import ObjectStore
+from pynomaly_chassis.ids import utc_now
+from pynomaly_chassis.storage import put_exclusive
+
+from detector_service.repository import Lease, Repository
+
+KEPT = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A signed archive, and what the child told of its making."""
+
+    archive: bytes
+    facts: dict[str, Any]
+
+
+class Stash:
+    """One object per training job: a line of JSON, then the archive."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    async def find(self, lease: Lease) -> Trained | None:
+        """What an earlier try of this job made."""
+        try:
+            found = await obstore.get_async(self._store, _key(lease))
+        except FileNotFoundError:
+            return None
+        facts, _, archive = bytes(await found.bytes_async()).partition(b"\n")
+        return Trained(archive, orjson.loads(facts))
+
+    async def keep(self, lease: Lease, trained: Trained) -> Trained:
+        """Keep this, unless another try was first: then that one counts."""
+        try:
+            await put_exclusive(self._store, _key(lease), orjson.dumps(trained.facts) + b"\n" + trained.archive)
+        except AlreadyExistsError:
+            return await self.find(lease) or trained
+        return trained
+
+    async def sweep(self, repository: Repository) -> None:
+        """Delete what is over 24 h old and belongs to no job that may still need it."""
+        before = utc_now() - KEPT
+        old = {
+            UUID(item["path"].rpartition("/")[2]): item["path"]
+            async for batch in obstore.list(self._store)
+            for item in batch
+            if item["last_modified"] < before
+        }
+        if not old:
+            return
+        async with repository.transaction() as tx:
+            needed = await tx.queue.unfinished(set(old))
+        await obstore.delete_async(self._store, [path for job_id, path in old.items() if job_id not in needed])
+
+
+def _key(lease: Lease) -> str:
+    return f"{lease.tenant_id}/trained/{lease.job_id}"

@@ -1,0 +1,114 @@
+"""What a worker does for each kind of job: fetch, have a child compute, hand over the result."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import BaseModel
+from pynomaly_contracts.jobs import DetectBatchResult, EvaluateResult, TrainResult
+
+from detector_service.clients import DatasetClient, ModelClient
+from detector_service.repository import Lease
+from detector_service.sandbox import ARTEFACT, ROWS, SCORED, Report, Sandbox
+from detector_service.specs import DetectBatchSpec, EvaluateSpec, TrainSpec
+from detector_service.stash import Stash, Trained
+
+
+class Task(Protocol):
+    """One kind of work. Whatever it does twice, because a try was lost, has its effect once."""
+
+    async def run(self, lease: Lease, folder: Path, report: Report) -> BaseModel:
+        """Do it, with an empty folder to work in; the job's result."""
+        ...
+
+
+class TrainTask:
+    """Fit, sign, register."""
+
+    def __init__(
+        self, datasets: DatasetClient, models: ModelClient, sandbox: Sandbox, stash: Stash, signing_key: Path
+    ) -> None:
+        self._datasets, self._models = datasets, models
+        self._sandbox, self._stash, self._signing_key = sandbox, stash, signing_key
+
+    async def run(self, lease: Lease, folder: Path, report: Report) -> TrainResult:
+        spec = TrainSpec.model_validate(lease.spec)
+        trained = await self._stash.find(lease) or await self._train(lease, spec, folder, report)
+        report("registering", 0.95)
+        version = await self._models.register(
+            spec.detector_name, trained.archive, key=str(lease.job_id), travelling=lease.headers
+        )
+        return TrainResult(
+            model_id=version.model_id,
+            model_name=version.model_name,
+            model_version=version.version,
+            model_version_id=version.id,
+            n_rows=version.n_train,
+            feature_columns=version.feature_names,
+            ignored_columns=spec.ignored_columns,
+            threshold=version.threshold,
+            fit_duration_s=trained.facts["fit_duration_s"],
+        )
+
+    async def _train(self, lease: Lease, spec: TrainSpec, folder: Path, report: Report) -> Trained:
+        report("fetching rows", 0.0)
+        await self._datasets.download_rows(spec.dataset_id, folder / ROWS, lease.headers)
+        request = {**spec.model_dump(mode="json"), "signing_key": str(self._signing_key)}
+        facts = await self._sandbox.run("train", folder, request, _part(report, 0.1, 0.9))
+        archive = (folder / ARTEFACT).read_bytes()
+        return await self._stash.keep(lease, Trained(archive, facts))
+
+
+class EvaluateTask:
+    """Score labelled rows and compare."""
+
+    def __init__(self, datasets: DatasetClient, models: ModelClient, sandbox: Sandbox, trusted_keys: Path) -> None:
+        self._datasets, self._models = datasets, models
+        self._sandbox, self._trusted_keys = sandbox, trusted_keys
+
+    async def run(self, lease: Lease, folder: Path, report: Report) -> EvaluateResult:
+        spec = EvaluateSpec.model_validate(lease.spec)
+        report("fetching", 0.0)
+        await self._models.download_artefact(spec.model_id, spec.model_version, folder / ARTEFACT, lease.headers)
+        await self._datasets.download_rows(spec.dataset_id, folder / ROWS, lease.headers)
+        request = {**spec.model_dump(mode="json"), "trusted_keys": str(self._trusted_keys)}
+        found = await self._sandbox.run("evaluate", folder, request, _part(report, 0.1, 1.0))
+        return EvaluateResult(model_id=spec.model_id, model_version=spec.model_version, **found)
+
+
+class DetectBatchTask:
+    """Score rows into a new data set."""
+
+    def __init__(self, datasets: DatasetClient, models: ModelClient, sandbox: Sandbox, trusted_keys: Path) -> None:
+        self._datasets, self._models = datasets, models
+        self._sandbox, self._trusted_keys = sandbox, trusted_keys
+
+    async def run(self, lease: Lease, folder: Path, report: Report) -> DetectBatchResult:
+        spec = DetectBatchSpec.model_validate(lease.spec)
+        report("fetching", 0.0)
+        await self._models.download_artefact(spec.model_id, spec.model_version, folder / ARTEFACT, lease.headers)
+        await self._datasets.download_rows(spec.dataset_id, folder / ROWS, lease.headers)
+        request = {**spec.model_dump(mode="json"), "trusted_keys": str(self._trusted_keys)}
+        found = await self._sandbox.run("detect_batch", folder, request, _part(report, 0.1, 0.9))
+        report("storing", 0.9)
+        scored = await self._datasets.upload(
+            folder / SCORED,
+            name=spec.scored_name or _scored_name(spec.source_name, lease),
+            description=f"{spec.source_name} scored by model {spec.model_id} version {spec.model_version}",
+            target_column=spec.target_column,
+            key=str(lease.job_id),
+            travelling=lease.headers,
+        )
+        return DetectBatchResult(
+            dataset_id=scored.id, model_id=spec.model_id, model_version=spec.model_version, **found
+        )
+
+
+def _scored_name(source: str, lease: Lease) -> str:
+    """Within the 128 characters of a name. The end of a UUIDv7 is its random part."""
+    return f"{source[:100]}-scored-{lease.job_id.hex[-8:]}"
+
+
+def _part(report: Report, begin: float, end: float) -> Callable[[str, float], None]:
+    """A report on the part of the job between `begin` and `end`."""
+    return lambda stage, progress: report(stage, begin + (end - begin) * progress)

@@ -1,0 +1,86 @@
+"""The job loop: claim, work, and hand back what is unfinished when asked to end."""
+
+import asyncio
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+import structlog
+from prometheus_client import CollectorRegistry, Counter
+from pynomaly_contracts.headers import REQUEST_ID
+from pynomaly_contracts.jobs import JobKind
+
+from detector_service.attempt import FOLDER_PREFIX, Attempt, Terms
+from detector_service.notifications import wait_for
+from detector_service.repository import Lease
+from detector_service.tasks import Task
+
+log = structlog.get_logger()
+
+
+class Worker:
+    """Works on `concurrency` jobs at a time, of all tenants."""
+
+    def __init__(
+        self,
+        terms: Terms,
+        tasks: Mapping[JobKind, Task],
+        *,
+        concurrency: int,
+        poll_s: float,
+        registry: CollectorRegistry,
+    ) -> None:
+        self._terms, self._tasks = terms, tasks
+        self._concurrency, self._poll_s = concurrency, poll_s
+        self._ended = Counter("pynomaly_jobs", "Tries at jobs, by how they ended.", ("kind", "end"), registry=registry)
+
+    async def run(self) -> None:
+        """Until `drain`."""
+        async with asyncio.TaskGroup() as lanes:
+            for _ in range(self._concurrency):
+                lanes.create_task(self._lane())
+
+    def drain(self) -> None:
+        """Begin nothing more, stop what runs and hand it back; `run` then returns."""
+        self._terms.draining.set()
+        self._terms.work.ring()
+
+    async def _lane(self) -> None:
+        with self._terms.work.subscription() as bell:
+            while not self._terms.draining.is_set():
+                if not await self._work_once():
+                    await wait_for(bell, self._poll_s)
+
+    async def _work_once(self) -> bool:
+        """Whether there was a job. What breaks here is logged: a worker outlives every job and every outage."""
+        try:
+            lease = await self._claim()
+            if lease is None:
+                return False
+            await self._carry_out(lease)
+        except Exception:
+            log.exception("worker.lane_failed")
+            return False
+        return True
+
+    async def _claim(self) -> Lease | None:
+        async with self._terms.repository.transaction() as tx:
+            await tx.queue.end_hopeless()
+            return await tx.queue.claim(self._terms.lease_s)
+
+    async def _carry_out(self, lease: Lease) -> None:
+        fields = {"job_id": str(lease.job_id), "kind": lease.kind, "attempt": lease.attempt}
+        with structlog.contextvars.bound_contextvars(**fields, request_id=lease.headers.get(REQUEST_ID)):
+            log.info("job.started")
+            end = await Attempt(self._terms, lease, self._tasks[lease.kind]).run()
+            self._ended.labels(lease.kind, end).inc()
+            log.info("job.attempt_ended", end=end)
+
+
+def sweep_folders(folder: Path) -> None:
+    """Remove what killed workers of this machine left."""
+    for left in folder.glob(f"{FOLDER_PREFIX}*"):
+        pid = left.name.removeprefix(FOLDER_PREFIX).partition("-")[0]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left)

@@ -1,0 +1,370 @@
+"""The detector service with a real database, real workers, and peers that play their contracts."""
+
+import asyncio
+import io
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import numpy as np
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+from aiohttp import web
+from detector_service import tables
+from detector_service.app import create_app
+from detector_service.repository import Repository
+from detector_service.settings import Settings
+from fastapi import FastAPI
+from pydantic import BaseModel, SecretStr
+from pynomaly_chassis.database import Database
+from pynomaly_chassis.ids import new_id
+from pynomaly_chassis.migrations import migrate
+from pynomaly_contracts.datasets import Column, Dataset
+from pynomaly_contracts.jobs import Job
+from pynomaly_contracts.models import Model, ModelVersion
+from pynomaly_contracts.problems import Problem
+from pynomaly_scoring import TrustedKeys, generate_signing_key, open_artefact
+from pynomaly_suite.postgres import DatabaseUrls
+from pynomaly_suite.testing import TemporaryPostgres
+
+MIGRATIONS = Path(tables.__file__).parent / "migrations"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+TYPES: dict[str, Any] = {"int64": "integer", "double": "number", "bool": "boolean", "string": "string"}
+
+
+def _answer(payload: BaseModel, status: int = 200) -> web.Response:
+    return web.Response(text=payload.model_dump_json(), status=status, content_type="application/json")
+
+
+def _refusal(status: int, kind: str, detail: str) -> web.Response:
+    problem = Problem(type=f"/problems/{kind}", title=kind, status=status, detail=detail)
+    return web.Response(text=problem.model_dump_json(), status=status, content_type="application/problem+json")
+
+
+class Peers:
+    """The dataset and the model service, on one port: they keep what they are given, and do as they are told."""
+
+    def __init__(self, trusted: TrustedKeys) -> None:
+        self.trusted = trusted
+        self.datasets: dict[str, tuple[Dataset, pa.Table]] = {}
+        self.versions: list[tuple[ModelVersion, bytes]] = []
+        self.registered: dict[str, ModelVersion] = {}
+        self.uploaded: dict[str, Dataset] = {}
+        self.headers: list[dict[str, str]] = []
+        self.n_row_requests = 0
+        self.away = False
+        self.open_gate = asyncio.Event()
+        self.open_gate.set()
+        self.answer_gate = asyncio.Event()
+        self.answer_gate.set()
+        self._changed = asyncio.Condition()
+
+    async def add_dataset(self, name: str, table: pa.Table, target: str | None = "label") -> Dataset:
+        columns = [Column(name=field.name, type=TYPES[str(field.type)]) for field in table.schema]
+        features = [c.name for c in columns if c.type in ("integer", "number") and c.name != target]
+        facts = {"n_rows": table.num_rows, "n_features": len(features), "feature_columns": features}
+        dataset = Dataset(
+            id=new_id(),
+            created_at=NOW,
+            updated_at=NOW,
+            name=name,
+            version="1",
+            columns=columns,
+            target_column=target if target in table.schema.names else None,
+            sha256="0" * 64,
+            size_bytes=1,
+            **facts,
+        )
+        self.datasets[name] = self.datasets[str(dataset.id)] = (dataset, table)
+        return dataset
+
+    async def until(self, is_so: Callable[["Peers"], bool]) -> None:
+        """Looked at whenever a request has arrived."""
+        async with asyncio.timeout(60), self._changed:
+            await self._changed.wait_for(lambda: is_so(self))
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        app = web.Application(middlewares=[self._first], client_max_size=2**26)
+        app.add_routes(
+            [
+                web.get("/api/v1/datasets/{ref}", self._dataset),
+                web.get("/api/v1/datasets/{ref}/rows", self._rows),
+                web.post("/api/v1/datasets/upload", self._upload),
+                web.get("/api/v1/models/{ref}", self._model),
+                web.get("/api/v1/models/{ref}/versions/{version}", self._version),
+                web.get("/api/v1/models/{ref}/versions/{version}/artefact", self._artefact),
+                web.post("/api/v1/models/{ref}/versions", self._register),
+            ]
+        )
+        runner = web.AppRunner(app, shutdown_timeout=0)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        self.open_gate.set()
+        self.answer_gate.set()
+        await runner.cleanup()
+
+    @web.middleware
+    async def _first(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        self.headers.append({name.lower(): value for name, value in request.headers.items()})
+        if self.away:
+            return _refusal(503, "unavailable", "away")
+        answer: web.StreamResponse = await handler(request)
+        return answer
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _dataset(self, request: web.Request) -> web.Response:
+        ref = request.match_info["ref"]
+        if ref not in self.datasets:
+            return _refusal(404, "dataset-not-found", f"no data set {ref!r}")
+        return _answer(self.datasets[ref][0])
+
+    async def _rows(self, request: web.Request) -> web.Response:
+        ref = request.match_info["ref"]
+        assert request.headers["accept"] == "application/vnd.apache.arrow.stream"
+        self.n_row_requests += 1
+        await self._tell()
+        await self.open_gate.wait()
+        if ref not in self.datasets:
+            return _refusal(404, "dataset-not-found", f"no data set {ref!r}")
+        table, sink = self.datasets[ref][1], io.BytesIO()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table, max_chunksize=100)
+        return web.Response(body=sink.getvalue(), content_type="application/vnd.apache.arrow.stream")
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        form, key = await request.post(), request.headers["idempotency-key"]
+        content = form["file"]
+        assert isinstance(content, web.FileField)
+        if key not in self.uploaded:
+            table = pq.read_table(io.BytesIO(content.file.read()))
+            target = form.get("target_column")
+            self.uploaded[key] = await self.add_dataset(str(form["name"]), table, str(target) if target else None)
+        return _answer(self.uploaded[key], 201)
+
+    async def _register(self, request: web.Request) -> web.Response:
+        archive, key = await request.read(), request.headers["idempotency-key"]
+        assert request.content_type == "application/zip"
+        if key not in self.registered:
+            self.registered[key] = self._add_version(request.match_info["ref"], archive)
+        elif self._archive_of(self.registered[key]) != archive:
+            return _refusal(422, "idempotency-key-reused", "other content")
+        await self._tell()
+        await self.answer_gate.wait()
+        return _answer(self.registered[key], 201)
+
+    def _add_version(self, name: str, archive: bytes) -> ModelVersion:
+        manifest = open_artefact(archive, trusted=self.trusted).manifest
+        known = [version for version, _ in self.versions if version.model_name == name]
+        version = ModelVersion(
+            id=new_id(),
+            created_at=NOW,
+            updated_at=NOW,
+            model_id=known[0].model_id if known else new_id(),
+            model_name=name,
+            version=str(len(known) + 1),
+            algorithm=manifest.algorithm,
+            parameters=dict(manifest.parameters),
+            feature_names=list(manifest.feature_names),
+            contamination=manifest.contamination,
+            threshold=manifest.threshold,
+            n_train=manifest.n_train,
+            seed=manifest.seed,
+            data_digest=manifest.data_digest,
+            digest="0" * 64,
+            n_bytes=len(archive),
+            signed_by="0" * 64,
+            versions=dict(manifest.versions),
+        )
+        self.versions.append((version, archive))
+        return version
+
+    def _archive_of(self, version: ModelVersion) -> bytes:
+        return next(archive for known, archive in self.versions if known.id == version.id)
+
+    def _versions_of(self, request: web.Request) -> list[tuple[ModelVersion, bytes]]:
+        ref = request.match_info["ref"]
+        return [item for item in self.versions if ref in (item[0].model_name, str(item[0].model_id))]
+
+    async def _model(self, request: web.Request) -> web.Response:
+        found = self._versions_of(request)
+        if not found:
+            return _refusal(404, "model-not-found", "no such model")
+        last = found[-1][0]
+        model = Model(
+            id=last.model_id,
+            created_at=NOW,
+            updated_at=NOW,
+            name=last.model_name,
+            latest_version=last.version,
+            aliases={},
+            is_default=False,
+        )
+        return _answer(model)
+
+    async def _version(self, request: web.Request) -> web.Response:
+        wanted = request.match_info["version"]
+        for version, _ in self._versions_of(request):
+            if wanted in (version.version, str(version.id)):
+                return _answer(version)
+        return _refusal(404, "model-not-found", f"no version {wanted!r}")
+
+    async def _artefact(self, request: web.Request) -> web.Response:
+        wanted = request.match_info["version"]
+        archive = next(a for version, a in self._versions_of(request) if version.version == wanted)
+        return web.Response(body=archive, content_type="application/zip")
+
+
+def rows(n_rows: int = 240, n_anomalies: int = 12, seed: int = 7) -> pa.Table:
+    """Two numeric columns, a text and a label; the anomalies are far out."""
+    random = np.random.default_rng(seed)
+    label = np.zeros(n_rows, np.int64)
+    label[:n_anomalies] = 1
+    points = random.normal(size=(n_rows, 2)) + 8.0 * label[:, np.newaxis]
+    names = [f"row {index}" for index in range(n_rows)]
+    return pa.table({"a": points[:, 0], "b": points[:, 1], "name": names, "label": label})
+
+
+class Service:
+    """The API in this process, and how its workers are started."""
+
+    make_rows = staticmethod(rows)
+
+    def __init__(self, app: FastAPI, client: httpx.AsyncClient, peers: Peers, environment: dict[str, str]) -> None:
+        self.app, self.client, self.peers, self.environment = app, client, peers, environment
+
+    async def create_detector(self, name: str = "forest", **fields: Any) -> dict[str, Any]:
+        body = {"name": name, "algorithm": "IForest", "parameters": {"n_estimators": 10}, **fields}
+        answer = await self.client.post("/api/v1/detectors", json=body)
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    async def submit(self, path: str, **body: Any) -> UUID:
+        answer = await self.client.post(f"/api/v1/{path}", json=body)
+        assert answer.status_code == 202, answer.text
+        assert answer.headers["location"] == f"/api/v1/jobs/{answer.json()['job_id']}"
+        return UUID(answer.json()["job_id"])
+
+    async def until(self, job_id: UUID, is_so: Callable[[Job], bool], timeout_s: float = 60) -> Job:
+        """The job once it is so; woken by the database, not by a clock."""
+        async with asyncio.timeout(timeout_s):
+            async for job in self.app.state.jobs.watch("default", job_id):
+                if is_so(job):
+                    return Job.model_validate(job)
+        raise AssertionError(f"the job ended without that: {job}")
+
+    async def finished(self, job_id: UUID) -> Job:
+        return await self.until(job_id, lambda job: job.finished_at is not None)
+
+    @asynccontextmanager
+    async def worker(self, **settings: Any) -> AsyncIterator["WorkerProcess"]:
+        environment = self.environment | {name.upper(): str(value) for name, value in settings.items()}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "detector_service", "worker", env=environment, start_new_session=True
+        )
+        try:
+            yield WorkerProcess(process)
+        finally:
+            if process.returncode is None:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+            await process.wait()
+
+
+class WorkerProcess:
+    """A worker as a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    def send(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    async def ended(self) -> int:
+        async with asyncio.timeout(30):
+            return await self.process.wait()
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+@pytest.fixture
+def make_rows() -> Callable[..., pa.Table]:
+    return rows
+
+
+@pytest.fixture(scope="session")
+def database_urls(postgres: TemporaryPostgres) -> DatabaseUrls:
+    urls = postgres.database("detector")
+    settings = Settings(database_url=SecretStr(urls.app_url), migration_database_url=SecretStr(urls.owner_url))
+    migrate(settings, MIGRATIONS)
+    return urls
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("keys")
+    private, public = folder / "signing.pem", folder / "signing.pub"
+    generate_signing_key(private, public)
+    return private, public
+
+
+@pytest.fixture
+async def database(database_urls: DatabaseUrls) -> AsyncIterator[Database]:
+    """As the worker's role, with empty tables."""
+    opened = Database.open(Settings(database_url=SecretStr(database_urls.worker_url), database_pool_size=20))
+    async with opened.transaction() as connection:
+        for table in (tables.jobs, tables.detectors, tables.idempotency_keys):
+            await connection.execute(sa.delete(table))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def repository(database: Database) -> Repository:
+    return Repository(database)
+
+
+@pytest.fixture
+async def peers(keys: tuple[Path, Path]) -> Peers:
+    return Peers(TrustedKeys.load(keys[1]))
+
+
+@pytest.fixture
+async def service(
+    database: Database, database_urls: DatabaseUrls, peers: Peers, keys: tuple[Path, Path], tmp_path: Path
+) -> AsyncIterator[Service]:
+    async with peers.serving() as url:
+        app_url = SecretStr(database_urls.app_url)
+        app = create_app(Settings(database_url=app_url, dataset_service_url=url, model_service_url=url))
+        environment = {
+            **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+            "DATASET_SERVICE_URL": url,
+            "MODEL_SERVICE_URL": url,
+            "DATABASE_URL": database_urls.worker_url,
+            "STORAGE_PATH": str(tmp_path / "storage"),
+            "SIGNING_KEY_PATH": str(keys[0]),
+            "TRUSTED_KEYS_PATH": str(keys[1]),
+            "JOB_FOLDER": str(tmp_path),
+            "WORKER_PORT": "0",
+        }
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://detector") as client,
+        ):
+            yield Service(app, client, peers, environment)
