@@ -19,10 +19,10 @@ from detector_service.compile.floats import last_float_where
 from detector_service.compile.graph import INPUT, Graph
 from detector_service.compile.trees import BoolVector, FloatVector, StepFunction, add_tree_ensemble, balanced_tree
 
+Interval = tuple[float, float]  # closed
+
 _NEARLY_ZERO = 1e-13  # a standardised third moment that rounding may take for zero
 _REACH = 1e-9  # how far around a point, relative to it and its column, rounding may keep the skewness at zero
-Interval = tuple[float, float]
-
 _DIGITS = range(18)
 _ODD_SHARES = (0.318, 0.577, 0.755)
 
@@ -41,8 +41,9 @@ def add_ecod(graph: Graph, estimator: Any, training: NDArray[np.float64]) -> str
 def tail_steps(column: FloatVector, symmetric: Sequence[Interval], *, zero_skew: bool) -> StepFunction:
     """One feature's addend; column: (n_train,). Within `symmetric`, or everywhere at zero_skew, left + right counts."""
     ordered = np.sort(column)
-    closed = np.array([*np.unique(ordered), *(low for low, _ in symmetric)])
-    cuts = np.unique([*np.nextafter(closed, -np.inf), *ordered, *(high for _, high in symmetric)])
+    lows, highs = np.array(symmetric).reshape(-1, 2).T
+    before = np.nextafter(np.concatenate((ordered, lows)), -np.inf)
+    cuts = np.unique(np.concatenate((before, ordered, highs)))
     probes = np.append(cuts, np.inf)
     n = len(ordered)
     left = -np.log((np.searchsorted(ordered, probes, "right") + 1) / (n + 1))
