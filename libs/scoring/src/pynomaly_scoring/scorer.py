@@ -22,6 +22,7 @@ _OUTPUTS = {
     "confidence": "tensor(double)",
 }
 _ALL = list(_OUTPUTS)
+_WORKING_BYTES = "pynomaly.working_bytes_per_row"  # in the model's metadata
 _WITHOUT_CONFIDENCE = _ALL[:3]
 _FLOAT64 = np.dtype(np.float64)
 _RUNTIME_ERRORS = (
@@ -63,6 +64,7 @@ class Scorer:
         self._session = _open_session(artefact.model, threads)
         self._run_options = ort.RunOptions()  # made once: run() would make one for each call, 0.8 us
         _check_signature(self._session, self._n_features)
+        self.working_bytes_per_row = _working_bytes_per_row(self._session, self._n_features)
         for n_rows in (2, 1):
             self._try(n_rows)
 
@@ -121,6 +123,12 @@ def _open_session(model: bytes, threads: int) -> Any:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except _RUNTIME_ERRORS as error:
         raise GraphInvalid("graph-unloadable", f"the graph cannot be loaded: {error}") from error
+
+
+def _working_bytes_per_row(session: Any, n_features: int) -> int:
+    """What the graph says of its largest intermediate result; whoever scores many rows bounds memory by blocks."""
+    said = session.get_modelmeta().custom_metadata_map.get(_WORKING_BYTES, "")
+    return max(8 * n_features, int(said) if said.isdecimal() else 0)
 
 
 def _check_signature(session: Any, n_features: int) -> None:

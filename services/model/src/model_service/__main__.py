@@ -1,0 +1,24 @@
+"""`python -m model_service serve|migrate`."""
+
+from pathlib import Path
+
+from pynomaly_chassis.migrations import migrate
+from pynomaly_chassis.server import run_command, serve
+from pynomaly_chassis.settings import load_settings
+
+from model_service.app import create_app
+from model_service.settings import Settings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def _serve() -> None:
+    serve(create_app, load_settings(Settings))
+
+
+def _migrate() -> None:
+    migrate(load_settings(Settings), MIGRATIONS)
+
+
+if __name__ == "__main__":
+    run_command("model", {"serve": _serve, "migrate": _migrate})

@@ -1,0 +1,112 @@
+"""Everything is put together here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from pynomaly_chassis.app import create_service
+from pynomaly_chassis.background import heartbeat
+from pynomaly_chassis.database import Database
+from pynomaly_chassis.health import Vitals
+from pynomaly_chassis.idempotency import IdempotencyKeys
+from pynomaly_chassis.metrics import HttpMetrics
+from pynomaly_chassis.settings import load_settings
+from pynomaly_chassis.storage import open_store
+from pynomaly_scoring import TrustedKeys
+
+from model_service.api import models, predictions, versions
+from model_service.artefacts import ArtefactChecker, ArtefactStore
+from model_service.changes import ChangeListener
+from model_service.metrics import ModelMetrics
+from model_service.predictions import Predictions
+from model_service.repository import ModelRepository
+from model_service.runtime import ModelLoader, ModelRuntime
+from model_service.scoring import ScoringPool
+from model_service.service import Registry
+from model_service.serving import Serving
+from model_service.settings import Settings
+from model_service.sweep import Sweep
+from model_service.tables import IDEMPOTENCY_KEYS
+
+HOURLY_S = 3600.0
+DESCRIPTION = "Registers signed models as immutable versions, and scores rows with them."
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What the lifespan opens and closes."""
+
+    database: Database
+    load_keys: Callable[[], TrustedKeys]
+    keys: IdempotencyKeys
+    sweep: Sweep
+    listener: ChangeListener
+    serving: Serving
+    pool: ScoringPool
+
+    @asynccontextmanager
+    async def running(self, _: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(self.load_keys)  # a service that trusts nobody must not start
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.database.close)
+            stack.callback(self.pool.close)
+            stack.push_async_callback(self.serving.close)
+            for beat in (self.keys.purge, self.sweep.run):
+                await stack.enter_async_context(heartbeat(HOURLY_S, beat))
+            await stack.enter_async_context(self.listener.listening())
+            yield
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The model service."""
+    settings = settings or load_settings(Settings)
+    metrics = HttpMetrics(CollectorRegistry())
+    model_metrics = ModelMetrics(metrics.registry)
+    database, store = Database.open(settings), open_store(settings)
+    repository, artefacts = ModelRepository(database), ArtefactStore(store)
+    load_keys = partial(TrustedKeys.load, settings.trusted_keys_path)
+    checker = ArtefactChecker(load_keys, max_bytes=settings.max_artefact_size)
+    loader = ModelLoader(artefacts, checker, model_metrics)
+    runtime = ModelRuntime(loader, budget_bytes=settings.model_cache_bytes)
+    serving = Serving(repository, runtime)
+    keys = IdempotencyKeys(database, IDEMPOTENCY_KEYS)
+    pool = ScoringPool(n_threads=settings.scoring_threads, queue_size=settings.scoring_queue_size)
+    url = settings.database_url.get_secret_value()
+    listener = ChangeListener(url, serving, application_name=settings.service_name)
+    parts = _Parts(database, load_keys, keys, Sweep(repository, store), listener, serving, pool)
+
+    app = _routes(settings, database, metrics, runtime, parts)
+    app.state.registry = Registry(
+        repository=repository, keys=keys, store=artefacts, checker=checker, runtime=runtime, serving=serving
+    )
+    app.state.predictions = Predictions(serving, pool, model_metrics, max_rows=settings.max_detection_batch_size)
+    return app
+
+
+def _routes(
+    settings: Settings, database: Database, metrics: HttpMetrics, runtime: ModelRuntime, parts: _Parts
+) -> FastAPI:
+    vitals = Vitals(
+        settings, database, metrics, storage_folder=_folder(settings), loaded_models=lambda: runtime.n_loaded
+    )
+    return create_service(
+        vitals,
+        title="Pynomaly model service",
+        description=DESCRIPTION,
+        routers=[predictions.router, models.router, versions.router],
+        lifespan=parts.running,
+        body_limit=partial(_body_limit, settings),
+    )
+
+
+def _folder(settings: Settings) -> Path | None:
+    return settings.storage_path if settings.storage_type == "local" else None
+
+
+def _body_limit(settings: Settings, path: str) -> int:
+    return settings.max_artefact_size if path.endswith("/versions") else settings.max_request_bytes

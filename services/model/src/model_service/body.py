@@ -1,0 +1,175 @@
+"""The bodies of predict requests, read strictly and fast.
+
+msgspec reads what is right at once: typed, so that every value is a finite float. What it refuses is read again,
+slowly, to say in full what is wrong. It lets one thing pass, a key given twice; that shows in the count of colons.
+"""
+
+import json
+import math
+from collections import Counter
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+from fastapi.exceptions import RequestValidationError
+from msgspec import UNSET, Meta, Struct, UnsetType
+from pydantic import BaseModel, ValidationError
+from pynomaly_chassis.problems import Invalid, MalformedBody
+from pynomaly_contracts.predictions import BatchPredictRequest, PredictRequest
+
+from model_service.domain import Row
+from model_service.errors import TooManyRows
+
+_MAX_DIGITS = 400  # float64 ends at 309; Python refuses over 4,300
+_Reference = Annotated[str, Meta(min_length=1, max_length=128)] | None | UnsetType
+_Flag = bool | UnsetType
+_Numbers = dict[str, float] | list[float]
+
+
+class _OneRow(Struct, forbid_unknown_fields=True):
+    data: _Numbers
+    model_id: _Reference = UNSET
+    version: _Reference = UNSET
+    return_confidence: _Flag = UNSET
+    return_explanation: _Flag = UNSET
+
+
+class _ManyRows(Struct, forbid_unknown_fields=True):
+    data: list[_Numbers]
+    model_id: _Reference = UNSET
+    version: _Reference = UNSET
+    return_confidence: _Flag = UNSET
+    return_explanation: _Flag = UNSET
+    batch_size: Annotated[int, Meta(ge=1, le=100_000)] | UnsetType | None = UNSET
+
+
+class Question(NamedTuple):
+    """Rows to score. finite: every value is known to be a finite float. single: one row, not in a list."""
+
+    rows: list[Row]
+    model_ref: str | None
+    version_ref: str | None
+    confidence: bool
+    explanation: bool
+    finite: bool
+    single: bool
+
+
+_decode_one = msgspec.json.Decoder(_OneRow).decode
+_decode_many = msgspec.json.Decoder(_ManyRows).decode
+
+
+def read_one(body: bytes) -> Question:
+    """A PredictRequest. Raises MalformedBody (400), Invalid or RequestValidationError (422)."""
+    try:
+        parsed = _decode_one(body)
+    except (ValueError, RecursionError):
+        return _explain(body, PredictRequest, single=True)
+    if body.count(b":") != _n_members(parsed) + _n_keys(parsed.data):
+        return _explain(body, PredictRequest, single=True)
+    return _question(parsed, [parsed.data], single=True)
+
+
+def read_many(body: bytes, max_rows: int) -> Question:
+    """A BatchPredictRequest. Raises as `read_one`, and TooManyRows (413)."""
+    try:
+        parsed = _decode_many(body)
+    except (ValueError, RecursionError):
+        question = _explain(body, BatchPredictRequest, single=False)
+    else:
+        n_members = _n_members(parsed) + (parsed.batch_size is not UNSET)
+        if body.count(b":") != n_members + sum(map(_n_keys, parsed.data)):
+            question = _explain(body, BatchPredictRequest, single=False)
+        else:
+            question = _question(parsed, parsed.data, single=False)
+    _check_count(len(question.rows), max_rows)
+    return question
+
+
+def _check_count(n_rows: int, max_rows: int) -> None:
+    if n_rows == 0:
+        raise Invalid.field("body.data", [], "send at least one row")
+    if n_rows > max_rows:
+        raise TooManyRows(f"{n_rows} rows; send at most {max_rows} at a time", max_rows=max_rows)
+
+
+def _question(parsed: _OneRow | _ManyRows, rows: Any, *, single: bool) -> Question:
+    return Question(
+        rows,
+        None if parsed.model_id is UNSET else parsed.model_id,
+        None if parsed.version is UNSET else parsed.version,
+        parsed.return_confidence is True,
+        parsed.return_explanation is True,
+        finite=True,
+        single=single,
+    )
+
+
+def _n_members(parsed: _OneRow | _ManyRows) -> int:
+    return (
+        1
+        + (parsed.model_id is not UNSET)
+        + (parsed.version is not UNSET)
+        + (parsed.return_confidence is not UNSET)
+        + (parsed.return_explanation is not UNSET)
+    )
+
+
+def _n_keys(row: _Numbers) -> int:
+    return len(row) if type(row) is dict else 0
+
+
+def _explain(body: bytes, contract: type[BaseModel], *, single: bool) -> Question:
+    """Read with Python's own parser; raise what is wrong with all but the features, which need the model."""
+    content = _parse(body)
+    stand_in: Any = [0.0] if single else [[0.0]]
+    known = {**content, "data": stand_in} if isinstance(content, dict) and "data" in content else content
+    try:
+        request: Any = contract.model_validate(known, strict=True)
+    except ValidationError as error:
+        errors = [{**item, "loc": ("body", *item["loc"])} for item in error.errors(include_url=False)]
+        raise RequestValidationError(errors) from error
+    rows = _rows(content["data"], single=single)
+    return Question(
+        rows,
+        request.model_id,
+        request.version,
+        request.return_confidence,
+        request.return_explanation,
+        finite=False,
+        single=single,
+    )
+
+
+def _rows(given: Any, *, single: bool) -> list[Row]:
+    if not single:
+        if not isinstance(given, list):
+            raise Invalid.field("body.data", given, "send a list of rows")
+        return given
+    if isinstance(given, list) and any(isinstance(item, dict | list) for item in given):
+        raise Invalid.field("body.data", None, "send one row; many go to /api/v1/predict/batch")
+    return [given]
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return json.loads(
+            body.decode(), object_pairs_hook=_unique, parse_int=_integer, parse_constant=float, parse_float=float
+        )
+    except RecursionError as error:
+        raise MalformedBody("the body is nested too deeply") from error
+    except UnicodeDecodeError as error:
+        raise MalformedBody("the body is not UTF-8") from error
+    except ValueError as error:
+        raise MalformedBody(f"the body is not valid JSON: {error}") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise Invalid.field("body", twice, "this key is given twice in one object")
+    return value
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MAX_DIGITS else math.copysign(math.inf, -1 if digits[0] == "-" else 1)

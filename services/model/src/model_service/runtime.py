@@ -1,0 +1,146 @@
+"""Models in memory: an LRU bounded by bytes."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+import structlog
+from pynomaly_contracts.models import ModelVersion
+from pynomaly_scoring import Scorer
+
+from model_service.artefacts import ArtefactChecker, ArtefactStore
+from model_service.domain import FeatureOrder
+from model_service.errors import ModelTooLarge
+from model_service.metrics import ModelMetrics
+from model_service.repository import StoredVersion
+from model_service.single_flight import SingleFlight
+
+log = structlog.get_logger()
+# Scored on the event loop up to this long; a thread costs about a tenth of it.
+INLINE_S = 0.001
+PROBE_ROWS = 16
+# Reading one number of a request and writing one row of an answer, measured.
+VALUE_S, ROW_S = 0.15e-6, 1.5e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ServedModel:
+    """A version that is ready to score. inline_rows: the most rows that are scored on the event loop."""
+
+    model_id: UUID
+    model_id_text: str
+    version_id: UUID
+    name: str
+    number: str
+    threshold: float
+    features: FeatureOrder
+    scorer: Scorer
+    inline_rows: int
+
+    @property
+    def n_bytes(self) -> int:
+        """Of memory, estimated."""
+        return self.scorer.n_bytes
+
+    @classmethod
+    def of(cls, version: ModelVersion, scorer: Scorer) -> "ServedModel":
+        """Measures what a row costs."""
+        manifest = scorer.manifest
+        return cls(
+            model_id=version.model_id,
+            model_id_text=str(version.model_id),
+            version_id=version.id,
+            name=version.model_name,
+            number=version.version,
+            threshold=manifest.threshold,
+            features=FeatureOrder(manifest.feature_names),
+            scorer=scorer,
+            inline_rows=_inline_rows(scorer, manifest.n_features),
+        )
+
+
+class ModelLoader:
+    """From object storage to a model in memory."""
+
+    def __init__(self, store: ArtefactStore, checker: ArtefactChecker, metrics: ModelMetrics) -> None:
+        self._store, self._checker, self._metrics = store, checker, metrics
+
+    async def __call__(self, stored: StoredVersion) -> ServedModel:
+        """Raises StorageUnavailable, ArtefactUntrusted."""
+        began = time.perf_counter()
+        archive = await self._store.get(stored.object_key)
+        loaded = await self._checker.load(archive, stored.version.digest)
+        duration_s = time.perf_counter() - began
+        version = stored.version
+        self._metrics.loaded(version.model_name, duration_s)
+        log.info("model.loaded", model=version.model_name, version=version.version, duration_s=round(duration_s, 4))
+        return await asyncio.to_thread(ServedModel.of, version, loaded.scorer)
+
+
+class ModelRuntime:
+    """At most `budget_bytes` of models; the least recently used leave first. Each is loaded once, however many wait."""
+
+    def __init__(self, load: Callable[[StoredVersion], Awaitable[ServedModel]], *, budget_bytes: int) -> None:
+        self._load, self._budget_bytes = load, budget_bytes
+        self._models: OrderedDict[UUID, ServedModel] = OrderedDict()
+        self._loading: SingleFlight[UUID, ServedModel] = SingleFlight()
+        self.n_bytes = 0
+
+    @property
+    def n_loaded(self) -> int:
+        """How many models are in memory."""
+        return len(self._models)
+
+    def peek(self, version_id: UUID) -> ServedModel | None:
+        """The model if it is in memory; counts as a use."""
+        model = self._models.get(version_id)
+        if model is not None:
+            self._models.move_to_end(version_id)
+        return model
+
+    async def get(self, stored: StoredVersion) -> ServedModel:
+        """The model, loaded if need be. Raises ModelTooLarge and what loading raises; a failure is not remembered."""
+        version_id = stored.version.id
+        return self.peek(version_id) or await self._loading.run(version_id, lambda: self._load_and_keep(stored))
+
+    def drop_model(self, model_id: UUID) -> None:
+        """Forget every version of a model; what is being scored ends undisturbed."""
+        for model in [model for model in self._models.values() if model.model_id == model_id]:
+            self._drop(model)
+
+    async def close(self) -> None:
+        """End what is loading."""
+        await self._loading.close()
+
+    async def _load_and_keep(self, stored: StoredVersion) -> ServedModel:
+        model = await self._load(stored)
+        if model.n_bytes > self._budget_bytes:
+            raise ModelTooLarge(
+                f"model {model.name!r} needs {model.n_bytes} bytes; MODEL_CACHE_BYTES is {self._budget_bytes}"
+            )
+        self._models[model.version_id] = model
+        self.n_bytes += model.n_bytes
+        while self.n_bytes > self._budget_bytes:
+            self._drop(next(iter(self._models.values())))
+        return model
+
+    def _drop(self, model: ServedModel) -> None:
+        del self._models[model.version_id]
+        self.n_bytes -= model.n_bytes
+        log.info("model.dropped", model=model.name, version=model.number)
+
+
+def _inline_rows(scorer: Scorer, n_features: int) -> int:
+    rows = np.zeros((PROBE_ROWS, n_features))
+    row_s = min(_seconds(scorer, rows) for _ in range(3)) / PROBE_ROWS
+    return int(INLINE_S / (row_s + ROW_S + VALUE_S * n_features))
+
+
+def _seconds(scorer: Scorer, rows: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> float:
+    began = time.perf_counter()
+    scorer.score(rows, confidence=False)
+    return time.perf_counter() - began

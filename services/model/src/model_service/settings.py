@@ -1,0 +1,22 @@
+"""What the environment says to the model service."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pynomaly_chassis.settings import MIB, ServiceSettings, StorageSettings
+
+
+class Settings(ServiceSettings, StorageSettings):
+    """Sizes in bytes."""
+
+    service_name: str = "model"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8002
+
+    trusted_keys_path: Path = Field(description="A PEM file, or a folder of *.pem: whose signatures are accepted.")
+    max_artefact_size: Annotated[int, Field(ge=1)] = 256 * MIB
+    model_cache_bytes: Annotated[int, Field(ge=1)] = 1024 * MIB
+    max_detection_batch_size: Annotated[int, Field(ge=1, le=100_000, description="Rows.")] = 100_000
+    scoring_threads: Annotated[int, Field(ge=1, le=256)] = os.cpu_count() or 1
+    scoring_queue_size: Annotated[int, Field(ge=0, le=10_000, description="Scorings that may wait for a thread.")] = 32

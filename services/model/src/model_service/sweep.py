@@ -1,0 +1,47 @@
+"""Bytes that nothing needs any more: of deleted models, and of registrations that died before their row."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import obstore
+from obstore.store import ObjectStore
+from pynomaly_chassis.ids import utc_now
+
+from model_service.repository import ModelRepository
+
+KEPT = timedelta(hours=24)
+PAGE = 1000
+
+
+class Sweep:
+    """Run hourly. Bytes go before the row that names them, so that dying midway only means doing it again."""
+
+    def __init__(self, repository: ModelRepository, store: ObjectStore, *, kept: timedelta = KEPT) -> None:
+        self._repository, self._store, self._kept = repository, store, kept
+
+    async def run(self) -> None:
+        """Collect everything that is due."""
+        await self._collect_deleted()
+        await self._collect_orphans(utc_now() - self._kept)
+
+    async def _collect_deleted(self) -> None:
+        async with self._repository.transaction() as tx:
+            keys = await tx.expired_keys(self._kept)
+        await self._delete(keys)
+        async with self._repository.transaction() as tx:
+            await tx.forget_expired(self._kept, keys)
+
+    async def _collect_orphans(self, before: datetime) -> None:
+        async for page in obstore.list(self._store, chunk_size=PAGE):
+            old = [item["path"] for item in page if item["last_modified"] < before]
+            ours = [key for key in old if key.split("/")[1:2] == ["models"]]
+            async with self._repository.transaction() as tx:
+                known = await tx.known_keys(ours)
+            await self._delete(key for key in ours if key not in known)
+
+    async def _delete(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            try:
+                await obstore.delete_async(self._store, key)
+            except FileNotFoundError:
+                continue  # a sweep that died midway, or another replica's, was here

@@ -1,0 +1,244 @@
+"""Small signed models, and the service over a real PostgreSQL and a local object store."""
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import model_signing.hashing
+import model_signing.signing
+import numpy as np
+import onnx
+import pytest
+from fastapi import FastAPI
+from model_service.__main__ import MIGRATIONS
+from model_service.app import create_app
+from model_service.settings import Settings
+from onnx import TensorProto, helper, numpy_helper
+from pynomaly_chassis.migrations import migrate
+from pynomaly_scoring import Manifest, ScoreDistribution, generate_signing_key, pack
+from pynomaly_suite.postgres import DatabaseUrls
+from pynomaly_suite.testing import TemporaryPostgres
+
+FEATURES = ("age", "tsh", "t3")
+OUTPUTS = {
+    "raw_score": TensorProto.DOUBLE,
+    "prediction": TensorProto.DOUBLE,
+    "is_anomaly": TensorProto.BOOL,
+    "confidence": TensorProto.DOUBLE,
+}
+MakeArtefact = Callable[..., bytes]
+MakeApp = Callable[..., FastAPI]
+Client = httpx.AsyncClient
+Register = Callable[..., Awaitable[dict[str, Any]]]
+Predict = Callable[..., Awaitable[httpx.Response]]
+
+
+def graph(*, n_features: int, slope: float, ballast_bytes: int = 0) -> onnx.ModelProto:
+    """raw_score = slope x the sum of the row; prediction its sigmoid; anomalous over 1; confidence = prediction / 2."""
+    nodes = [
+        helper.make_node("MatMul", ["numeric", "weights"], ["sums"]),
+        helper.make_node("Squeeze", ["sums", "axis"], ["raw_score"]),
+        helper.make_node("Sigmoid", ["raw_score"], ["prediction"]),
+        helper.make_node("Greater", ["raw_score", "threshold"], ["is_anomaly"]),
+        helper.make_node("Mul", ["prediction", "half"], ["confidence"]),
+    ]
+    constants = {
+        "weights": np.full((n_features, 1), slope),
+        "axis": np.array([1]),
+        "threshold": np.array(1.0),
+        "half": np.array(0.5),
+    }
+    if ballast_bytes:
+        constants["ballast"] = np.zeros(ballast_bytes, np.uint8)
+    return helper.make_model(
+        helper.make_graph(
+            nodes,
+            "sum",
+            [helper.make_tensor_value_info("numeric", TensorProto.DOUBLE, ["n_rows", n_features])],
+            [helper.make_tensor_value_info(name, kind, ["n_rows"]) for name, kind in OUTPUTS.items()],
+            [numpy_helper.from_array(array, name) for name, array in constants.items()],
+        ),
+        opset_imports=[helper.make_opsetid("", 21), helper.make_opsetid("ai.onnx.ml", 5)],
+        ir_version=10,
+    )
+
+
+def manifest(features: tuple[str, ...]) -> Manifest:
+    return Manifest(
+        algorithm="IForest",
+        parameters={"n_estimators": 100},
+        feature_names=features,
+        n_features=len(features),
+        contamination=0.1,
+        threshold=1.0,
+        n_train=100,
+        seed=0,
+        data_digest="ab" * 32,
+        dataset_id="0197a000-0000-7000-8000-000000000000",
+        dataset_version="1",
+        score_distribution=ScoreDistribution(min=-1.0, max=2.5, mean=0.1, std=0.3, quantiles={"0.5": 0.1}),
+        versions={"pyod": "3.6.7"},
+    )
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("keys")
+    generate_signing_key(folder / "secret.pem", folder / "trusted" / "key.pem")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_artefact(keys: Path, tmp_path_factory: pytest.TempPathFactory) -> MakeArtefact:
+    """Signed artefacts; `slope` tells them apart."""
+    made: dict[tuple[object, ...], bytes] = {}
+
+    def make(
+        slope: float = 1.0,
+        *,
+        features: tuple[str, ...] = FEATURES,
+        ballast_bytes: int = 0,
+        key: Path = keys / "secret.pem",
+        model: bytes | None = None,
+    ) -> bytes:
+        wanted = slope, features, ballast_bytes, key, model
+        if wanted not in made:
+            content = (
+                model or graph(n_features=len(features), slope=slope, ballast_bytes=ballast_bytes).SerializeToString()
+            )
+            files = {"model.onnx": content, "manifest.json": manifest(features).to_json()}
+            made[wanted] = pack({**files, "model.sig": sign(files, key, tmp_path_factory.mktemp("artefact"))})
+        return made[wanted]
+
+    return make
+
+
+def sign(files: dict[str, bytes], key: Path, folder: Path) -> bytes:
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    signature = folder / "model.sig"
+    hashing = model_signing.hashing.Config().set_ignored_paths(paths=[signature])
+    config = model_signing.signing.Config().set_hashing_config(hashing)
+    config.use_elliptic_key_signer(private_key=key).sign(folder, signature)
+    return signature.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def urls(postgres: TemporaryPostgres, keys: Path) -> DatabaseUrls:
+    """One migrated database for all tests; each test is a tenant's whole world only through its own names."""
+    found = postgres.database("model")
+    migrate(settings_for(found, keys, keys), MIGRATIONS)
+    return found
+
+
+def settings_for(urls: DatabaseUrls, keys: Path, storage: Path, **more: object) -> Settings:
+    return Settings(
+        database_url=urls.app_url,
+        migration_database_url=urls.owner_url,
+        trusted_keys_path=keys / "trusted",
+        storage_path=storage,
+        **more,  # type: ignore[arg-type] # pydantic checks
+    )
+
+
+@pytest.fixture
+def make_app(urls: DatabaseUrls, keys: Path, tmp_path: Path) -> MakeApp:
+    """Applications over the same database and store: replicas."""
+    return lambda **more: create_app(settings_for(urls, keys, tmp_path, **more))
+
+
+@pytest.fixture
+async def app(make_app: MakeApp) -> AsyncIterator[FastAPI]:
+    made = make_app()
+    async with made.router.lifespan_context(made):
+        yield made
+
+
+def client_of(app: FastAPI) -> Client:
+    transport = httpx.ASGITransport(app)
+    return Client(transport=transport, base_url="http://model", timeout=30)
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[Client]:
+    async with client_of(app) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def numbers() -> "itertools.count[int]":
+    return itertools.count(1)
+
+
+@pytest.fixture
+def name(numbers: "itertools.count[int]") -> str:
+    """A model name that no other test uses."""
+    return f"model-{next(numbers)}"
+
+
+async def register_at(client: Client, name: str, archive: bytes, **headers: str) -> dict[str, Any]:
+    answer = await client.post(
+        f"/api/v1/models/{name}/versions", content=archive, headers={"content-type": "application/zip", **headers}
+    )
+    assert answer.status_code == 201, answer.text
+    version: dict[str, Any] = answer.json()
+    return version
+
+
+@pytest.fixture
+def register(client: Client, make_artefact: MakeArtefact, name: str) -> Register:
+    """Registers the next version of this test's model and gives it."""
+
+    async def registered(slope: float = 1.0, **more: Any) -> dict[str, Any]:
+        return await register_at(client, name, make_artefact(slope, **more))
+
+    return registered
+
+
+@pytest.fixture
+def predict(client: Client, name: str) -> Predict:
+    """Scores one row, [1, 2, 3] unless told otherwise, with this test's model unless told otherwise."""
+
+    async def predicted(data: Any = (1.0, 2.0, 3.0), **more: Any) -> httpx.Response:
+        return await client.post("/api/v1/predict", json={"data": data, "model_id": name, **more})
+
+    return predicted
+
+
+@pytest.fixture
+def make_client() -> Callable[[FastAPI], AbstractAsyncContextManager[Client]]:
+    """A client of an application that runs meanwhile."""
+
+    @asynccontextmanager
+    async def running(app: FastAPI) -> AsyncIterator[Client]:
+        async with app.router.lifespan_context(app), client_of(app) as client:
+            yield client
+
+    return running
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A signing key that nobody trusts."""
+    folder = tmp_path_factory.mktemp("stranger")
+    generate_signing_key(folder / "secret.pem", folder / "public.pem")
+    return folder / "secret.pem"
+
+
+@pytest.fixture(scope="session")
+def twisted() -> bytes:
+    """A graph that uses a value before it is made: ONNX wants nodes sorted."""
+    model = graph(n_features=3, slope=1.0)
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes[::-1])
+    return model.SerializeToString()
+
+
+@pytest.fixture(scope="session")
+def endless() -> bytes:
+    """A graph whose scores are not numbers."""
+    return graph(n_features=3, slope=float("nan")).SerializeToString()
