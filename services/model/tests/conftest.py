@@ -1,8 +1,10 @@
 """Small signed models, and the service over a real PostgreSQL and a local object store."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +33,11 @@ OUTPUTS = {
 }
 MakeArtefact = Callable[..., bytes]
 MakeApp = Callable[..., FastAPI]
+MakeSettings = Callable[..., Settings]
 Client = httpx.AsyncClient
 Register = Callable[..., Awaitable[dict[str, Any]]]
+RegisterAt = Callable[..., Awaitable[dict[str, Any]]]
+Until = Callable[[Client, dict[str, Any], Callable[[httpx.Response], bool]], Awaitable[None]]
 Predict = Callable[..., Awaitable[httpx.Response]]
 
 
@@ -135,19 +140,24 @@ def urls(postgres: TemporaryPostgres, keys: Path) -> DatabaseUrls:
 
 
 def settings_for(urls: DatabaseUrls, keys: Path, storage: Path, **more: object) -> Settings:
-    return Settings(
-        database_url=urls.app_url,
-        migration_database_url=urls.owner_url,
-        trusted_keys_path=keys / "trusted",
-        storage_path=storage,
-        **more,  # type: ignore[arg-type] # pydantic checks
-    )
+    values: dict[str, object] = {
+        "database_url": urls.app_url,
+        "migration_database_url": urls.owner_url,
+        "trusted_keys_path": keys / "trusted",
+        "storage_path": storage,
+    }
+    return Settings.model_validate({**values, **more})
 
 
 @pytest.fixture
-def make_app(urls: DatabaseUrls, keys: Path, tmp_path: Path) -> MakeApp:
+def make_settings(urls: DatabaseUrls, keys: Path, tmp_path: Path) -> MakeSettings:
+    return lambda **more: settings_for(urls, keys, tmp_path, **more)
+
+
+@pytest.fixture
+def make_app(make_settings: MakeSettings) -> MakeApp:
     """Applications over the same database and store: replicas."""
-    return lambda **more: create_app(settings_for(urls, keys, tmp_path, **more))
+    return lambda **more: create_app(make_settings(**more))
 
 
 @pytest.fixture
@@ -179,23 +189,27 @@ def name(numbers: "itertools.count[int]") -> str:
     return f"model-{next(numbers)}"
 
 
-async def register_at(client: Client, name: str, archive: bytes, **headers: str) -> dict[str, Any]:
-    answer = await client.post(
-        f"/api/v1/models/{name}/versions", content=archive, headers={"content-type": "application/zip", **headers}
-    )
-    assert answer.status_code == 201, answer.text
-    version: dict[str, Any] = answer.json()
-    return version
+@pytest.fixture
+def register_at(make_artefact: MakeArtefact, name: str) -> RegisterAt:
+    """Registers the next version of this test's model by a client and gives it."""
+
+    async def registered(client: Client, slope: float = 1.0, **more: Any) -> dict[str, Any]:
+        answer = await client.post(
+            f"/api/v1/models/{name}/versions",
+            content=make_artefact(slope, **more),
+            headers={"content-type": "application/zip"},
+        )
+        assert answer.status_code == 201, answer.text
+        version: dict[str, Any] = answer.json()
+        return version
+
+    return registered
 
 
 @pytest.fixture
-def register(client: Client, make_artefact: MakeArtefact, name: str) -> Register:
+def register(client: Client, register_at: RegisterAt) -> Register:
     """Registers the next version of this test's model and gives it."""
-
-    async def registered(slope: float = 1.0, **more: Any) -> dict[str, Any]:
-        return await register_at(client, name, make_artefact(slope, **more))
-
-    return registered
+    return partial(register_at, client)
 
 
 @pytest.fixture
@@ -218,6 +232,18 @@ def make_client() -> Callable[[FastAPI], AbstractAsyncContextManager[Client]]:
             yield client
 
     return running
+
+
+@pytest.fixture
+def until() -> Until:
+    """Waits until a client's answer to one row is as wanted, asking the database between any two looks."""
+
+    async def waited(client: Client, body: dict[str, Any], wanted: Callable[[httpx.Response], bool]) -> None:
+        async with asyncio.timeout(15):
+            while not wanted(await client.post("/api/v1/predict", json=body)):
+                await client.get("/health/db")
+
+    return waited
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,290 @@
+"""POST /api/v1/predict and /predict/batch."""
+
+import json
+import math
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+JSON = {"content-type": "application/json"}
+BATCH = "/api/v1/predict/batch"
+
+
+def sigmoid(score: float) -> float:
+    return 1 / (1 + math.exp(-score))
+
+
+async def test_one_row_is_scored(register, predict) -> None:
+    version = await register(0.5)
+    answer = await predict({"t3": 3, "age": 1.5, "tsh": -2})
+    found = answer.json()
+    assert (found["raw_score"], found["threshold"], found["is_anomaly"]) == (1.25, 1.0, True)
+    assert found["prediction"] == pytest.approx(sigmoid(1.25))
+    assert (found["model_id"], found["model_version"]) == (version["model_id"], "1")
+    assert found["prediction_time"].endswith("Z")
+    assert 0 < found["latency_ms"] < 10_000
+    assert "confidence" not in found
+
+
+async def test_an_object_and_an_array_in_the_declared_order_score_alike(register, predict) -> None:
+    await register()
+    named = (await predict({"t3": 0.25, "tsh": 4, "age": -1})).json()
+    listed = (await predict([-1, 4, 0.25])).json()
+    assert named["raw_score"] == listed["raw_score"] == 3.25
+
+
+async def test_confidence_is_given_when_asked_for(register, predict, client, name) -> None:
+    await register()
+    assert (await predict([1, 1, 1], return_confidence=True)).json()["confidence"] == pytest.approx(sigmoid(3) / 2)
+    rows = {"data": [[1, 1, 1]], "model_id": name, "return_confidence": True}
+    batch = (await client.post(BATCH, json=rows)).json()
+    assert batch["predictions"][0]["confidence"] == pytest.approx(sigmoid(3) / 2)
+
+
+async def test_a_batch_keeps_the_order_of_its_rows(client, register, name) -> None:
+    await register()
+    rows: list[Any] = [[index, 0, 0] if index % 2 else {"age": index, "tsh": 0, "t3": 0} for index in range(5)]
+    found = (await client.post(BATCH, json={"data": rows, "model_id": name, "batch_size": 2})).json()
+    assert [item["raw_score"] for item in found["predictions"]] == [0, 1, 2, 3, 4]
+    assert (found["total_processed"], found["total_anomalies"], found["model_version"]) == (5, 3, "1")
+    assert found["processing_time_ms"] > 0
+    assert found["throughput_per_second"] > 0
+
+
+async def test_a_large_batch_goes_to_the_threads_and_scores_the_same(client, register, name) -> None:
+    await register()
+    rows = [[index / 7, 1.0, 2.0] for index in range(20_000)]
+    found = (await client.post(BATCH, json={"data": rows, "model_id": name})).json()
+    assert found["total_processed"] == 20_000
+    assert found["predictions"][12_345]["raw_score"] == pytest.approx(12_345 / 7 + 3)
+
+
+async def test_a_version_can_be_asked_for_by_number_id_and_alias(client, register, predict, name) -> None:
+    first = await register(1.0)
+    await register(2.0)
+    await client.put(f"/api/v1/models/{name}/aliases/old", json={"version": "1"})
+    answers = [await predict(version=reference) for reference in ("1", first["id"], "old", "latest", None)]
+    assert [answer.json()["model_version"] for answer in answers] == ["1", "1", "1", "2", "2"]
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "message"),
+    [
+        ('{"age": 1, "tsh": 2}', "t3", "missing"),
+        ('{"age": 1, "tsh": 2, "t3": 3, "ft4": 4}', "ft4", "unknown feature"),
+        ('{"age": 1, "tsh": 2, "t3": "3"}', "t3", "not a finite number"),
+        ('{"age": 1, "tsh": 2, "t3": true}', "t3", "not a finite number"),
+        ('{"age": 1, "tsh": 2, "t3": [3]}', "t3", "not a finite number"),
+        ('{"age": 1, "tsh": 2, "t3": null}', "t3", "a value is missing"),
+        ('{"age": 1, "tsh": 2, "t3": NaN}', "t3", "not a finite number"),
+        ('{"age": 1, "tsh": 2, "t3": -Infinity}', "t3", "not a finite number"),
+        ('{"age": 1, "tsh": 2, "t3": 1e400}', "t3", "not a finite number"),
+        ('{"age": 1, "tsh": 2, "t3": ' + "9" * 5000 + "}", "t3", "not a finite number"),
+        ('[1, 2, "3"]', "2", "not a finite number"),
+        ('{"age": 1, "tsh": 2, "t3": 3, "\\ud800": 4}', "?", "unknown feature"),
+    ],
+)
+async def test_a_wrong_feature_is_named(client, register, name, row: str, field: str, message: str) -> None:
+    await register()
+    one = await client.post("/api/v1/predict", content=f'{{"data": {row}, "model_id": "{name}"}}', headers=JSON)
+    assert (one.status_code, one.json()["type"]) == (422, "/problems/validation")
+    assert [item["field"] for item in one.json()["errors"]] == [f"body.data.{field}"]
+    assert message in one.json()["errors"][0]["message"]
+    rows = f'{{"data": [[1, 2, 3], {row}], "model_id": "{name}"}}'
+    many = await client.post(BATCH, content=rows, headers=JSON)
+    assert [item["field"] for item in many.json()["errors"]] == [f"body.data.1.{field}"]
+
+
+async def test_every_wrong_feature_of_a_batch_is_named_up_to_fifty(client, register, name) -> None:
+    await register()
+    rows = [{"age": None, "tsh": "x", "t3": 1, "extra": 0}] * 30
+    answer = await client.post(BATCH, json={"data": rows, "model_id": name})
+    fields = [item["field"] for item in answer.json()["errors"]]
+    assert (answer.status_code, len(fields)) == (422, 50)
+    assert fields[:4] == ["body.data.0.age", "body.data.0.tsh", "body.data.0.extra", "body.data.1.age"]
+
+
+async def test_an_array_of_another_length_is_told_the_length_and_the_order(register, predict) -> None:
+    await register()
+    answer = await predict([1, 2])
+    assert answer.status_code == 422
+    assert "3 numbers are expected, in the order age, tsh, t3; got 2" in answer.json()["detail"]
+
+
+async def test_a_batch_sent_as_one_row_is_told_where_batches_go(register, predict) -> None:
+    await register()
+    answer = await predict([[1, 2, 3]])
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.data")
+    assert BATCH in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ('{"model_id": "m"}', 422, "body.data"),
+        ('{"data": [1], "modle": "m"}', 422, "body.modle"),
+        ('{"data": [1], "model_id": ""}', 422, "body.model_id"),
+        ('{"data": [1], "model_id": 7}', 422, "body.model_id"),
+        ('{"data": [1], "model_id": "\\ud800"}', 422, "body.model_id"),
+        ('{"data": [1], "return_confidence": 1}', 422, "body.return_confidence"),
+        ('{"data": [1], "return_explanation": true}', 422, "body.return_explanation"),
+        ('{"data": [1], "data": [1]}', 422, "body"),
+        ('{"data": {"age": 1, "age": 2}}', 422, "body"),
+        ("[]", 422, "body"),
+        ("null", 422, "body"),
+        ('{"data": [1], "model_id": ' + "[" * 900 + "]" * 900 + "}", 422, "body.model_id"),
+    ],
+)
+async def test_a_wrong_field_is_named(client, body: str, status: int, field: str) -> None:
+    answer = await client.post("/api/v1/predict", content=body, headers=JSON)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (status, field)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"data": [1]} x',
+        b'{"data": [1,]}',
+        b'{"data": {"\xff": 1}}',
+        '{"data": [1]}'.encode("utf-16"),
+        b'{"data": ' + b"[" * 100_000,
+        b'{"data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"data": ' + b'{"a":' * 100_000,
+        b'{"data": 1\x00}',
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/v1/predict", BATCH])
+async def test_a_body_that_is_no_json_is_malformed(client, path: str, body: bytes) -> None:
+    answer = await client.post(path, content=body, headers=JSON)
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/malformed-body")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/predict", BATCH])
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
+async def test_another_content_type_is_refused(client, path: str, content_type: str) -> None:
+    answer = await client.post(path, content=b"{}", headers={"content-type": content_type})
+    assert (answer.status_code, answer.json()["type"]) == (415, "/problems/unsupported-media-type")
+
+
+async def test_json_with_a_charset_is_json(register, client, name) -> None:
+    await register()
+    body = json.dumps({"data": [1, 2, 3], "model_id": name})
+    answer = await client.post(
+        "/api/v1/predict", content=body, headers={"content-type": "Application/JSON; charset=utf-8"}
+    )
+    assert answer.status_code == 200
+
+
+async def test_explanations_are_not_offered_yet(register, predict) -> None:
+    await register()
+    answer = await predict(return_explanation=True)
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/not-offered")
+    assert answer.json()["errors"][0]["field"] == "body.return_explanation"
+
+
+async def test_an_empty_batch_is_refused(client) -> None:
+    answer = await client.post(BATCH, json={"data": []})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.data")
+
+
+@pytest.mark.parametrize("data", ["7", "{}", '"rows"', "null"])
+async def test_rows_that_are_no_list_are_refused(client, data: str) -> None:
+    answer = await client.post(BATCH, content=f'{{"data": {data}}}', headers=JSON)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.data")
+
+
+async def test_a_row_that_is_neither_object_nor_array_is_named(client, register, name) -> None:
+    await register()
+    answer = await client.post(BATCH, json={"data": [[1, 2, 3], 7], "model_id": name})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.data.1")
+
+
+async def test_too_many_rows_are_refused(make_app, make_client) -> None:
+    async with make_client(make_app(max_detection_batch_size=3)) as client:
+        answer = await client.post(BATCH, json={"data": [[1]] * 4})
+    assert (answer.status_code, answer.json()["type"]) == (413, "/problems/too-many-rows")
+    assert answer.json()["max_rows"] == 3
+
+
+async def test_a_body_over_the_cap_is_refused(make_app, make_client) -> None:
+    async with make_client(make_app(max_request_size_mb=1)) as client:
+        answer = await client.post("/api/v1/predict", content=b" " * 1_100_000, headers=JSON)
+    assert (answer.status_code, answer.json()["type"]) == (413, "/problems/body-too-large")
+
+
+@pytest.mark.parametrize("model_id", ["nobody", str(uuid4()), "a:b", "\x00", "ü"])
+async def test_an_unknown_model_is_not_found(predict, model_id: str) -> None:
+    answer = await predict(model_id=model_id)
+    assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
+
+
+async def test_finite_numbers_beyond_the_models_arithmetic_have_no_score(client, register, name) -> None:
+    await register()
+    rows = [[1, 2, 3], [1.7e308, 1.7e308, 0]]
+    answer = await client.post(BATCH, json={"data": rows, "model_id": name})
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/score-not-finite")
+    assert answer.json()["errors"][0]["field"] == "body.data.1"
+
+
+async def test_features_with_colons_in_their_names_are_scored_and_duplicates_found(client, register, name) -> None:
+    await register(features=("a:b", "c"))
+    body = f'{{"model_id": "{name}", "data": {{"a:b": 1, "c": 2}}}}'
+    assert (await client.post("/api/v1/predict", content=body, headers=JSON)).json()["raw_score"] == 3
+    twice = body.replace('"c": 2', '"a:b": 2, "c": 2')
+    assert (await client.post("/api/v1/predict", content=twice, headers=JSON)).status_code == 422
+
+
+async def test_a_model_of_one_feature_takes_objects(register, predict) -> None:
+    await register(features=("only",))
+    assert (await predict({"only": 2})).json()["raw_score"] == 2
+
+
+async def test_without_a_default_predict_says_how_to_choose_one(make_app, make_client) -> None:
+    async with make_client(make_app()) as client:
+        await client.delete("/api/v1/models/default")
+        answer = await client.post("/api/v1/predict", json={"data": [1, 2, 3]})
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/no-default-model")
+    assert "PUT /api/v1/models/default" in answer.json()["detail"]
+
+
+async def test_the_default_is_followed_replaced_and_removed(client, register, predict, name) -> None:
+    first = await register(1.0)
+    chosen = await client.put("/api/v1/models/default", json={"model_id": name})
+    assert chosen.json() == {"model_id": first["model_id"], "model_name": name, "version": None}
+    assert (await predict(model_id=None)).json()["model_version"] == "1"
+    await register(2.0)
+    assert (await predict(model_id=None)).json()["model_version"] == "2"
+    assert (await predict(model_id="default")).json()["model_version"] == "2"
+    assert (await client.get("/api/v1/models/default/versions/1")).json()["id"] == first["id"]
+    await client.put("/api/v1/models/default", json={"model_id": first["model_id"], "version": "1"})
+    assert (await predict(model_id=None)).json()["model_version"] == "1"
+    assert (await client.get("/api/v1/models/default")).json()["version"] == "1"
+    assert (await client.delete("/api/v1/models/default")).status_code == 204
+    assert (await predict(model_id=None)).status_code == 409
+    assert (await client.delete("/api/v1/models/default")).status_code == 409
+
+
+async def test_a_default_that_is_deleted_is_none(client, register, predict, name) -> None:
+    await register()
+    await client.put("/api/v1/models/default", json={"model_id": name})
+    assert (await predict(model_id=None)).status_code == 200
+    await client.delete(f"/api/v1/models/{name}")
+    assert (await predict(model_id=None)).status_code == 409
+    assert (await predict()).status_code == 404
+
+
+async def test_what_was_scored_and_refused_is_counted(client, register, predict, name) -> None:
+    await register()
+    await predict([1, 2, 3])
+    await client.post(BATCH, json={"data": [[0, 0, 0], [9, 9, 9]], "model_id": name})
+    await predict([1])
+    figures = (await client.get("/metrics")).text
+    assert f'model_predictions_total{{model="{name}"}} 3.0' in figures
+    assert f'pynomaly_anomaly_detections_total{{model="{name}"}} 2.0' in figures
+    assert f'model_prediction_duration_seconds_count{{model="{name}"}} 2.0' in figures
+    assert f'pynomaly_detection_duration_seconds_count{{model="{name}"}} 2.0' in figures
+    assert f'model_load_duration_seconds_count{{model="{name}"}} 1.0' in figures
+    assert 'model_errors_total{reason="validation"} 1.0' in figures

@@ -1,0 +1,142 @@
+"""Models in memory: loaded once, bounded by bytes."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from model_service.errors import ModelTooLarge, StorageUnavailable
+from model_service.repository import StoredVersion
+from model_service.runtime import ModelRuntime, ServedModel
+from pynomaly_chassis.ids import new_id, utc_now
+from pynomaly_contracts.models import ModelVersion
+from pynomaly_scoring import Scorer, TrustedKeys, open_artefact
+
+
+class GatedLoader:
+    """Loads real models when the gate is open, and counts."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.scorer, self.n_loads = scorer, 0
+        self.gate, self.failure = asyncio.Event(), None
+        self.began = asyncio.Event()
+
+    async def __call__(self, stored: StoredVersion) -> ServedModel:
+        self.n_loads += 1
+        self.began.set()
+        await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        return ServedModel.of(stored.version, self.scorer)
+
+
+@pytest.fixture
+def scorer(make_artefact: Callable[..., bytes], keys: Path) -> Scorer:
+    return Scorer(open_artefact(make_artefact(), trusted=TrustedKeys.load(keys / "trusted")))
+
+
+@pytest.fixture
+def loader(scorer: Scorer) -> GatedLoader:
+    return GatedLoader(scorer)
+
+
+def stored_version(model_id: UUID | None = None) -> StoredVersion:
+    about: dict[str, Any] = {
+        "id": new_id(),
+        "created_at": utc_now(),
+        "updated_at": utc_now(),
+        "model_id": model_id or new_id(),
+        "model_name": "m",
+        "version": "1",
+        "algorithm": "IForest",
+        "parameters": {},
+        "feature_names": ["age", "tsh", "t3"],
+        "contamination": 0.1,
+        "threshold": 1.0,
+        "n_train": 1,
+        "seed": 0,
+        "data_digest": "",
+        "digest": "",
+        "n_bytes": 1,
+        "signed_by": "",
+        "versions": {},
+    }
+    return StoredVersion(ModelVersion(**about), "default", "key")
+
+
+async def test_a_model_is_loaded_once_for_two_hundred_that_wait(loader: GatedLoader) -> None:
+    runtime, stored = ModelRuntime(loader, budget_bytes=2**30), stored_version()
+    waiting = [asyncio.create_task(runtime.get(stored)) for _ in range(200)]
+    await loader.began.wait()
+    loader.gate.set()
+    models = await asyncio.gather(*waiting)
+    assert loader.n_loads == 1
+    assert {id(model) for model in models} == {id(runtime.peek(stored.version.id))}
+
+
+async def test_a_waiter_that_is_cancelled_leaves_the_load_to_the_others(loader: GatedLoader) -> None:
+    runtime, stored = ModelRuntime(loader, budget_bytes=2**30), stored_version()
+    first, second = asyncio.create_task(runtime.get(stored)), asyncio.create_task(runtime.get(stored))
+    await loader.began.wait()
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    loader.gate.set()
+    assert (await second).version_id == stored.version.id
+    assert loader.n_loads == 1
+
+
+async def test_a_load_goes_on_when_every_waiter_is_gone(loader: GatedLoader) -> None:
+    runtime, stored = ModelRuntime(loader, budget_bytes=2**30), stored_version()
+    only = asyncio.create_task(runtime.get(stored))
+    await loader.began.wait()
+    only.cancel()
+    await asyncio.gather(only, return_exceptions=True)
+    loader.gate.set()
+    await runtime.get(stored)
+    assert loader.n_loads == 1
+
+
+async def test_a_failure_reaches_every_waiter_and_is_not_remembered(loader: GatedLoader) -> None:
+    runtime, stored = ModelRuntime(loader, budget_bytes=2**30), stored_version()
+    loader.failure = StorageUnavailable("away")
+    loader.gate.set()
+    failed = await asyncio.gather(*(runtime.get(stored) for _ in range(5)), return_exceptions=True)
+    assert [type(error) for error in failed] == [StorageUnavailable] * 5
+    loader.failure = None
+    assert (await runtime.get(stored)).number == "1"
+    assert loader.n_loads == 2
+
+
+async def test_the_least_recently_used_leave_when_the_budget_is_spent(loader: GatedLoader) -> None:
+    loader.gate.set()
+    runtime = ModelRuntime(loader, budget_bytes=3 * loader.scorer.n_bytes)
+    versions = [stored_version() for _ in range(4)]
+    for stored in versions[:3]:
+        await runtime.get(stored)
+    runtime.peek(versions[0].version.id)
+    await runtime.get(versions[3])
+    kept = [runtime.peek(stored.version.id) is not None for stored in versions]
+    assert kept == [True, False, True, True]
+    assert (runtime.n_loaded, runtime.n_bytes) == (3, 3 * loader.scorer.n_bytes)
+
+
+async def test_a_model_over_the_whole_budget_is_refused_and_evicts_nothing(loader: GatedLoader) -> None:
+    loader.gate.set()
+    runtime = ModelRuntime(loader, budget_bytes=loader.scorer.n_bytes - 1)
+    with pytest.raises(ModelTooLarge, match="MODEL_CACHE_BYTES"):
+        await runtime.get(stored_version())
+    assert (runtime.n_loaded, runtime.n_bytes) == (0, 0)
+
+
+async def test_every_version_of_a_model_is_dropped_together(loader: GatedLoader) -> None:
+    loader.gate.set()
+    runtime = ModelRuntime(loader, budget_bytes=2**30)
+    ours, other = new_id(), stored_version()
+    for stored in (stored_version(ours), stored_version(ours), other):
+        await runtime.get(stored)
+    runtime.drop_model(ours)
+    assert (runtime.n_loaded, runtime.n_bytes) == (1, loader.scorer.n_bytes)
+    assert runtime.peek(other.version.id) is not None
