@@ -66,5 +66,9 @@ async def _events(changes: AsyncIterator[Job], seen: str | None) -> AsyncIterato
     async for job in changes:
         content, event_id = job.model_dump_json(), job.updated_at.isoformat()
         if event_id != seen:
-            yield ServerSentEvent(content, event="progress", id=event_id)
-    yield ServerSentEvent(content, event="end", id=event_id)
+            yield _event("progress", content, event_id)
+    yield _event("end", content, event_id)
+
+
+def _event(name: str, content: str, event_id: str) -> ServerSentEvent:
+    return ServerSentEvent(content, event=name, id=event_id, sep="\n")
