@@ -1,6 +1,7 @@
 """A scripted peer: a real HTTP server on a loopback socket that answers what a test tells it to."""
 
 import json
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -78,6 +79,16 @@ class Peer:
         return [f"{asked.method} {asked.path}" for asked in self.asked]
 
 
+class Server(ThreadingHTTPServer):
+    """Clients that hang up early are part of the tests; nothing else may go wrong in here."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @pytest.fixture
 def peer() -> Iterator[Peer]:
     served = Peer()
@@ -104,8 +115,7 @@ def peer() -> Iterator[Peer]:
         def log_message(self, *_line: object) -> None:
             """Tests read `asked` instead."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     served.url = f"http://127.0.0.1:{server.server_port}"

@@ -168,9 +168,11 @@ def api_error(status: int, body: bytes, retry_after_s: float | None = None) -> A
 
 
 def described(problem: Problem) -> str:
-    """A problem in one line: title, detail and each field with its value."""
+    """A problem in one line: title, detail and each field with its value, unless the detail says it."""
     parts = [f"{problem.title}: {problem.detail}" if problem.detail else problem.title]
     for wrong in problem.errors:
+        if wrong.message in problem.detail:
+            continue
         value = "" if wrong.value is None else f" (was {shortened(repr(wrong.value))})"
         parts.append(f"{wrong.field}: {wrong.message}{value}")
     return "; ".join(parts)

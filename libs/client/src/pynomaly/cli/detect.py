@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import pynomaly
-from pynomaly.cli.output import Json, names, print_json, say, show_rows
+from pynomaly.cli.output import Json, brief, names, print_json, say, show_rows
 from pynomaly.cli.suite import local_suite
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _print(wish: "Wish", report: "Report") -> None:
     show_rows(
         ("row", "raw_score", "prediction", *shown),
         (
-            [top.row, top.score.raw_score, top.score.prediction, *(top.values[name] for name in shown)]
+            [top.row, top.score.raw_score, top.score.prediction, *(brief(top.values[name]) for name in shown)]
             for top in report.top
         ),
         title=f"The {len(report.top)} most anomalous of {report.scored.n_rows} rows (row 1 follows the header)",
@@ -129,8 +129,9 @@ def _print_columns(wish: "Wish", report: "Report") -> None:
     for name, why in report.left_out().items():
         say(f"Left out: {escape(name)}, {why}")
     if report.hint is not None:
+        used = " and was used as a feature" if report.hint in report.trained.feature_columns else ""
         say(
-            f"[yellow]Column {escape(repr(report.hint))} looks like a label and was used as a feature. If it is one: "
+            f"[yellow]Column {escape(repr(report.hint))} looks like a label{used}. If it is one: "
             f"pynomaly detect {escape(str(wish.file))} --target {escape(report.hint)}[/]"
         )
 

@@ -21,6 +21,7 @@ from pynomaly.tables import name_from
 
 SCORES = ("raw_score", "prediction", "is_anomaly")
 LABEL_NAMES = frozenset({"is_anomaly", "label", "target", "anomaly", "outlier", "class", "y"})
+NOT_NUMBERS = {"string": "text", "date": "dates", "datetime": "times", "boolean": "true and false"}
 CSV_ENDINGS = frozenset({"", ".csv", ".tsv", ".txt"})
 NDJSON_ENDINGS = frozenset({".ndjson", ".jsonl"})
 
@@ -70,7 +71,8 @@ class Report:
             return "it is the label"
         if name in self.dataset.feature_columns:
             return "not among --columns"
-        return f"it holds {next(column.type for column in self.dataset.columns if column.name == name)}s, not numbers"
+        kind = next(column.type for column in self.dataset.columns if column.name == name)
+        return f"it holds {NOT_NUMBERS.get(kind, kind)}, not numbers"
 
 
 def travel(client: Client, wish: Wish, *, progress: bool | None) -> Report:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs; errors too.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="Most items to print.")]
+LONGEST_CELL = 10
 R_co = TypeVar("R_co", covariant=True)
 
 
@@ -69,6 +70,17 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def brief(text: str) -> str:
+    """A file's own text on one line: as it is where it is short, else rounded or cut."""
+    line = " ".join(text.split())
+    if len(line) <= LONGEST_CELL:
+        return line
+    try:
+        return f"{float(line):.6g}"
+    except ValueError:
+        return line[: 2 * LONGEST_CELL] + "…"
 
 
 def print_json(value: Any) -> None:

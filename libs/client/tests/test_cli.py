@@ -1,0 +1,165 @@
+"""The command: its exit codes, its messages, its JSON, its start."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from pynomaly.cli.app import run
+
+ID = "01890000-0000-7000-8000-000000000001"
+JOB = f"/api/v1/jobs/{ID}"
+
+
+@pytest.fixture
+def suite(peer, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PYNOMALY_URL", peer.url)
+    monkeypatch.setenv("COLUMNS", "200")
+    return peer
+
+
+def test_a_list_is_a_table_for_people(suite, bodies, says, capsys) -> None:
+    suite.says("GET", "/api/v1/datasets", says({"items": [bodies["dataset"]()]}))
+    assert run(["datasets", "list"]) == 0
+    assert "thyroid" in capsys.readouterr().out
+
+
+def test_a_list_is_json_for_programs(suite, bodies, says, capsys) -> None:
+    suite.says("GET", "/api/v1/datasets", says({"items": [bodies["dataset"]()] * 3}))
+    assert run(["datasets", "list", "--limit", "2", "--json"]) == 0
+    assert [item["name"] for item in json.loads(capsys.readouterr().out)["items"]] == ["thyroid", "thyroid"]
+
+
+def test_a_refusal_is_bad_input_and_exits_2(suite, refuses, capsys) -> None:
+    suite.says("GET", "/api/v1/datasets/none", refuses(404, detail="no data set 'none'"))
+    assert run(["datasets", "show", "none"]) == 2
+    assert "no data set 'none'" in capsys.readouterr().err
+
+
+def test_with_json_the_refusal_is_the_suites_own_problem_on_standard_error(suite, refuses, capsys) -> None:
+    suite.says("GET", "/api/v1/datasets/none", refuses(404, kind="/problems/not-found"))
+    assert run(["datasets", "show", "none", "--json"]) == 2
+    shown = capsys.readouterr()
+    assert json.loads(shown.err)["type"] == "/problems/not-found"
+    assert shown.out == ""
+
+
+def test_a_broken_suite_is_a_failure_and_exits_1(suite, refuses) -> None:
+    suite.says("GET", "/api/v1/algorithms", refuses(500))
+    assert run(["algorithms", "list"]) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["datasets", "upload", "nowhere.csv"],
+        ["datasets", "list", "--limit", "none"],
+        ["datasets", "split", "thyroid", "--part", "train"],
+        ["datasets", "split", "thyroid", "--part", "train=half", "--part", "test=0.5"],
+        ["detectors", "create", "thyroid", "--contamination", "0.6"],
+        ["predict", "{no json"],
+        ["predict", "@nowhere.json"],
+        ["up", "--run", "nowhere.py"],
+        ["up", "--once"],
+        ["detect", "nowhere.csv"],
+        ["nonsense"],
+    ],
+)
+def test_bad_input_exits_2_before_anything_is_sent(suite, capsys, arguments: list[str]) -> None:
+    assert run([*arguments, "--json"]) == 2
+    assert json.loads(capsys.readouterr().err)["status"] == 400
+    assert suite.asked == []
+
+
+def test_parameters_are_json_where_they_can_be(suite, bodies, says) -> None:
+    suite.says("POST", "/api/v1/detectors", says(bodies["detector"](), 201))
+    asked = ["--parameter", "n_estimators=50", "--parameter", "metric=l1", "--columns", "a, b"]
+    assert run(["detectors", "create", "thyroid", *asked]) == 0
+    sent = suite.asked[0].json()
+    assert (sent["parameters"], sent["feature_columns"]) == ({"n_estimators": 50, "metric": "l1"}, ["a", "b"])
+
+
+def test_predict_takes_one_row_or_many_or_a_file(suite, bodies, says, tmp_path: Path, capsys) -> None:
+    suite.says("POST", "/api/v1/predict/batch", says(bodies["batch"](2)))
+    rows = tmp_path / "rows.json"
+    rows.write_text('[{"a": 1}, {"a": 2}]')
+    assert run(["predict", f"@{rows}", "--model", "thyroid", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["total_processed"] == 2
+
+
+def test_train_waits_and_prints_the_result(suite, bodies, says, capsys) -> None:
+    suite.says("POST", "/api/v1/detectors/thyroid/train", says({"job_id": ID}, 202))
+    suite.says("GET", JOB, says(bodies["job"]("running")), says(bodies["job"]()))
+    assert run(["detectors", "train", "thyroid", "rows", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["model_version"] == "1"
+
+
+@pytest.mark.parametrize(("status", "code"), [(422, 2), (500, 1)])
+def test_a_job_that_failed_by_its_input_exits_2_and_else_1(suite, bodies, says, status: int, code: int) -> None:
+    problem = {"type": "/problems/x", "title": "Failed", "status": status, "detail": "so"}
+    suite.says("GET", JOB, says(bodies["job"]("failed", problem=problem)))
+    assert run(["jobs", "wait", ID]) == code
+
+
+def test_ctrl_c_while_waiting_exits_130_and_says_how_to_wait_again(suite, bodies, says, capsys) -> None:
+    def interrupting(_asked):
+        threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGINT)).start()
+        return says(bodies["job"]("running"))
+
+    running = says(bodies["job"]("running"))
+    suite.says("GET", JOB, running, interrupting, running)
+    assert run(["jobs", "wait", ID]) == 130
+    assert f"pynomaly jobs wait {ID}" in capsys.readouterr().err
+
+
+def test_status_is_0_when_all_are_well_and_1_when_one_is_not(suite, says, capsys) -> None:
+    well = {
+        "service": "gateway",
+        "version": "0.1.0",
+        "status": "ok",
+        "environment": "test",
+        "uptime_seconds": 1.0,
+        "database": {"status": "ok", "connections_active": 0, "connections_max": 1},
+    }
+    suite.says(
+        "GET", "/status", says({**well, "services": {"model": well}}), says({**well, "services": {"model": None}})
+    )
+    assert run(["status"]) == 0
+    assert run(["status"]) == 1
+    assert "no answer" in capsys.readouterr().out
+
+
+def test_nobody_there_exits_1_and_names_the_fix(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setenv("PYNOMALY_URL", "http://127.0.0.1:9")
+    assert run(["status"]) == 1
+    assert "pynomaly up" in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_early_is_no_error(suite, bodies, says) -> None:
+    suite.says("GET", "/api/v1/datasets", says({"items": [bodies["dataset"]()] * 2000}))
+    command = [sys.executable, "-c", "from pynomaly.cli import main; main()", "datasets", "list", "--limit", "2000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+def test_help_comes_without_loading_http_or_the_contracts() -> None:
+    script = (
+        "import sys; from pynomaly.cli.app import run; run(['--help']); "
+        "sys.exit(bool({'httpx', 'pydantic', 'numpy', 'polars', 'pandas'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode == 0
+
+
+def test_completion_is_offered_for_bash() -> None:
+    command = [sys.executable, "-c", "from pynomaly.cli import main; main()"]
+    variables = {**os.environ, "_PYNOMALY_COMPLETE": "complete_bash", "COMP_WORDS": "pynomaly d", "COMP_CWORD": "1"}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["down", "detect", "datasets", "detectors"]
