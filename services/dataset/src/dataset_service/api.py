@@ -1,0 +1,167 @@
+"""Routes: parse, one call, return."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pynomaly_chassis.app import json_router
+from pynomaly_chassis.idempotency import IdempotencyKey
+from pynomaly_chassis.identity import CurrentCaller
+from pynomaly_chassis.paging import Paging
+from pynomaly_contracts.base import ColumnName, Page, Seed
+from pynomaly_contracts.datasets import Dataset, QualityReport, SampleRows, Split, SplitRequest
+
+from dataset_service.rows import FORMATS, RowsWanted, negotiate
+from dataset_service.service import DatasetService
+
+router = json_router("/datasets", "datasets")
+
+
+def _service(request: Request) -> DatasetService:
+    service: DatasetService = request.app.state.datasets
+    return service
+
+
+Datasets = Annotated[DatasetService, Depends(_service)]
+
+
+class _RowsQuery(RowsWanted):
+    """Which rows and columns, from the query string."""
+
+    def __init__(
+        self,
+        columns: Annotated[list[ColumnName] | None, Query(max_length=10_000, description="Default: all.")] = None,
+        offset: Annotated[int, Query(ge=0, le=10**12, description="Rows to leave out first.")] = 0,
+        limit: Annotated[int | None, Query(ge=1, le=10**12, description="Default: all.")] = None,
+    ) -> None:
+        super().__init__(columns, offset, limit)
+
+
+Reference = Annotated[str, Path(max_length=256, description="Id or name.", examples=["thyroid"])]
+
+_UPLOAD_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file", "name"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "file": {
+                            "type": "string",
+                            "contentMediaType": "application/octet-stream",
+                            "description": "CSV (UTF-8; comma, semicolon, tab or bar; a header line) or Parquet.",
+                        },
+                        "name": {
+                            "type": "string",
+                            "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
+                            "examples": ["thyroid"],
+                        },
+                        "description": {"type": "string", "maxLength": 2000},
+                        "target_column": {
+                            "type": "string",
+                            "maxLength": 256,
+                            "description": "Labels: 0/1, true/false, yes/no or normal/anomaly.",
+                            "examples": ["is_anomaly"],
+                        },
+                    },
+                },
+                "encoding": {"file": {"contentType": "text/csv, application/vnd.apache.parquet"}},
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "/upload",
+    status_code=201,
+    summary="Upload a file",
+    response_model=Dataset,
+    openapi_extra=_UPLOAD_BODY,
+)
+async def upload(
+    request: Request, datasets: Datasets, caller: CurrentCaller, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Stream a CSV or Parquet file into a new data set. Types are found over the whole file; rows keep their order."""
+    content_type = request.headers.get("content-type", "")
+    return await datasets.upload(caller.tenant_id, request.stream(), content_type, idempotency_key=idempotency_key)
+
+
+@router.get("", summary="List data sets")
+async def list_datasets(
+    datasets: Datasets,
+    caller: CurrentCaller,
+    paging: Paging,
+    name: Annotated[
+        str | None, Query(max_length=128, pattern=r"^[A-Za-z0-9._-]*$", description="Names that begin so.")
+    ] = None,
+) -> Page[Dataset]:
+    """Newest first."""
+    return await datasets.page(caller.tenant_id, paging, name)
+
+
+@router.get("/{dataset}", summary="One data set")
+async def get_dataset(dataset: Reference, datasets: Datasets, caller: CurrentCaller) -> Dataset:
+    """By id or name."""
+    return await datasets.get(caller.tenant_id, dataset)
+
+
+@router.delete("/{dataset}", status_code=204, summary="Delete a data set")
+async def delete_dataset(dataset: Reference, datasets: Datasets, caller: CurrentCaller) -> None:
+    """Its name is free at once; work that runs on it ends in peace; its bytes are collected a day later."""
+    await datasets.delete(caller.tenant_id, dataset)
+
+
+@router.get("/{dataset}/quality", summary="Figures and warnings")
+async def get_quality(dataset: Reference, datasets: Datasets, caller: CurrentCaller) -> QualityReport:
+    """Per column and as a whole, over all rows."""
+    return await datasets.quality(caller.tenant_id, dataset)
+
+
+@router.get("/{dataset}/sample", summary="Some rows")
+async def get_sample(
+    dataset: Reference,
+    datasets: Datasets,
+    caller: CurrentCaller,
+    n: Annotated[int, Query(ge=1, le=1000, description="Rows.")] = 10,
+    seed: Annotated[Seed, Query()] = 0,
+) -> SampleRows:
+    """Drawn without replacement, in file order. The same seed draws the same rows."""
+    return await datasets.sample(caller.tenant_id, dataset, n, seed)
+
+
+@router.post("/{dataset}/split", status_code=201, summary="Cut into disjoint parts", response_model=Split)
+async def split_dataset(
+    dataset: Reference,
+    wanted: SplitRequest,
+    datasets: Datasets,
+    caller: CurrentCaller,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Each row is in exactly one part; rows keep their order. The same seed makes the same parts."""
+    return await datasets.split(caller.tenant_id, dataset, wanted, idempotency_key=idempotency_key)
+
+
+@router.get(
+    "/{dataset}/rows",
+    summary="The rows, as CSV, NDJSON or Arrow",
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {offered.media_type: {"schema": {"type": "string"}} for offered in FORMATS}},
+    },
+)
+async def get_rows(
+    dataset: Reference,
+    datasets: Datasets,
+    caller: CurrentCaller,
+    wanted: Annotated[_RowsQuery, Depends()],
+    accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
+) -> StreamingResponse:
+    """In file order, by the Accept header: text/csv (default), application/x-ndjson or Arrow's IPC stream."""
+    form = negotiate(accept)
+    found, content = await datasets.rows(caller.tenant_id, dataset, form, wanted)
+    headers = {"content-disposition": f'attachment; filename="{found.name}.{form.suffix}"', "vary": "accept"}
+    return StreamingResponse(content, media_type=form.media_type, headers=headers)

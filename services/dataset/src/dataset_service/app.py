@@ -1,0 +1,64 @@
+"""The dataset service, wired."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from pynomaly_chassis.app import create_service
+from pynomaly_chassis.background import heartbeat
+from pynomaly_chassis.database import Database
+from pynomaly_chassis.health import Vitals
+from pynomaly_chassis.idempotency import IdempotencyKeys
+from pynomaly_chassis.ids import utc_now
+from pynomaly_chassis.metrics import HttpMetrics
+from pynomaly_chassis.settings import load_settings
+from pynomaly_chassis.storage import open_store
+
+from dataset_service.api import router
+from dataset_service.collector import Collector
+from dataset_service.objects import ObjectFiles
+from dataset_service.repository import DatasetRepository
+from dataset_service.service import UPLOAD, DatasetService, Limits
+from dataset_service.settings import Settings
+from dataset_service.spool import Spool
+from dataset_service.tables import idempotency_keys
+
+HOUR_S = 3600.0
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application; its lifespan opens and closes what it stands on."""
+    settings = settings or load_settings(Settings)
+    database = Database.open(settings)
+    spool = Spool(settings.spool_folder)
+    objects = ObjectFiles(open_store(settings), spool, local_folder=settings.local_folder)
+    repository = DatasetRepository(database)
+    keys = IdempotencyKeys(database, idempotency_keys)
+    collector = Collector(repository, objects)
+
+    async def tidy() -> None:
+        await keys.purge()
+        await collector.sweep(utc_now())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        spool.open()
+        try:
+            async with heartbeat(HOUR_S, tidy):
+                yield
+        finally:
+            spool.close()
+            await database.close()
+
+    app = create_service(
+        Vitals(settings, database, HttpMetrics(CollectorRegistry()), storage_folder=settings.local_folder),
+        title="Pynomaly: data sets",
+        description="Upload tables, look at them, cut them into parts, read their rows.",
+        routers=[router],
+        lifespan=lifespan,
+        body_limit=lambda path: settings.max_upload_size if path == UPLOAD else settings.max_request_bytes,
+    )
+    limits = Limits(settings.max_columns, settings.upload_idle_timeout_s, settings.conversion_concurrency)
+    app.state.datasets = DatasetService(repository, objects, spool, keys, limits)
+    return app

@@ -1,0 +1,83 @@
+"""The tables' bytes in object storage, under `<tenant>/datasets/<uuid>.parquet`."""
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+import obstore
+from obstore.store import ObjectStore
+
+from dataset_service.errors import storage_errors
+from dataset_service.spool import Spool
+
+_KEY = re.compile(r"[^/]+/datasets/([0-9a-f-]{36})\.parquet")
+
+
+def object_key(tenant_id: str, dataset_id: UUID) -> str:
+    """Where a data set's bytes lie."""
+    return f"{tenant_id}/datasets/{dataset_id}.parquet"
+
+
+class ObjectFiles:
+    """Objects that are written from files and read as files."""
+
+    def __init__(self, store: ObjectStore, spool: Spool, *, local_folder: Path | None) -> None:
+        self._store, self._spool, self._local = store, spool, local_folder
+
+    async def put(self, source: Path, key: str) -> None:
+        """Store a file whole or not at all; it may be moved away. Raises StorageFull."""
+        with storage_errors():
+            if self._local is not None:
+                await asyncio.to_thread(_move_durably, source, self._local / key)
+            else:
+                await obstore.put_async(self._store, key, source)
+
+    @asynccontextmanager
+    async def opened(self, key: str) -> AsyncIterator[Path]:
+        """The object as a file for the block: its own on the local store, else a copy. Raises StorageFull."""
+        if self._local is not None:
+            yield self._local / key
+            return
+        with self._spool.file(".object") as path:
+            await self._download(key, path)
+            yield path
+
+    async def _download(self, key: str, path: Path) -> None:
+        found = await obstore.get_async(self._store, key)
+        with storage_errors(), path.open("xb") as file:
+            async for chunk in found.stream():
+                await asyncio.to_thread(file.write, chunk)
+
+    async def delete(self, key: str) -> None:
+        """Remove an object; one that is gone already is fine."""
+        try:
+            await obstore.delete_async(self._store, key)
+        except FileNotFoundError:
+            return
+
+    async def older_than(self, moment: datetime) -> AsyncIterator[list[tuple[UUID, str]]]:
+        """(data set, key) of the objects last written before `moment`, some hundreds at a time."""
+        async for found in obstore.list(self._store):
+            matches = [(_KEY.fullmatch(item["path"]), item["last_modified"]) for item in found]
+            yield [(UUID(match[1]), match[0]) for match, written in matches if match and written < moment]
+
+
+def _move_durably(source: Path, target: Path) -> None:
+    """Bytes first, then their name, each on the disk before the next step: a row is only for bytes that are whole."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _sync(source)
+    source.replace(target)
+    _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,155 @@
+"""Every SQL statement of the dataset service."""
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from pynomaly_chassis.database import Database
+from pynomaly_chassis.problems import NameTaken
+from pynomaly_contracts.datasets import Column, Dataset
+from pynomaly_contracts.problems import FieldProblem
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dataset_service.errors import DatasetNotFound
+from dataset_service.tables import NAME_INDEX, datasets
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_NUMERIC = ("integer", "number")
+
+
+@dataclass(frozen=True)
+class NewDataset:
+    """A row to be."""
+
+    id: UUID
+    tenant_id: str
+    name: str
+    n_rows: int
+    columns: Sequence[Column]
+    target_column: str | None
+    sha256: str
+    size_bytes: int
+    object_key: str
+    description: str | None = None
+    source_dataset_id: UUID | None = None
+    version: str = "1"
+
+
+@dataclass(frozen=True)
+class StoredDataset:
+    """A data set and where its bytes are."""
+
+    dataset: Dataset
+    object_key: str
+
+
+class DatasetRepository:
+    """The data sets' rows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator["Transaction"]:
+        """Committed at the end of the block. Raises DatabaseUnavailable (503)."""
+        async with self._database.transaction() as connection:
+            yield Transaction(connection)
+
+
+class Transaction:
+    """The statements, inside one transaction. Deleted data sets are not there, but for the collector."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+
+    async def insert(self, new: NewDataset) -> Dataset:
+        """Raises NameTaken (409)."""
+        values = asdict(new) | {"columns": [column.model_dump() for column in new.columns]}
+        try:
+            result = await self.connection.execute(sa.insert(datasets).values(values).returning(datasets))
+        except IntegrityError as error:
+            if NAME_INDEX not in str(error.orig):
+                raise
+            raise name_taken(new.name) from error
+        return _dataset(result.one())
+
+    async def find(self, tenant_id: str, reference: str) -> StoredDataset:
+        """By id or by name. Raises DatasetNotFound (404)."""
+        statement = sa.select(datasets).where(self._is(tenant_id, reference))
+        row = (await self.connection.execute(statement)).one_or_none()
+        if row is None:
+            raise _not_found(reference)
+        return StoredDataset(_dataset(row), row.object_key)
+
+    async def refuse_taken(self, tenant_id: str, names: Sequence[str]) -> None:
+        """Raises NameTaken (409) before work is spent; the index has the last word."""
+        taken = sa.select(datasets.c.name).where(self._alive(tenant_id), datasets.c.name.in_(names)).limit(1)
+        name = await self.connection.scalar(taken)
+        if name is not None:
+            raise name_taken(name)
+
+    async def page(self, tenant_id: str, *, name_prefix: str | None, before: UUID | None, limit: int) -> list[Dataset]:
+        """Newest first: up to limit + 1 of those older than `before`."""
+        statement = sa.select(datasets).where(self._alive(tenant_id)).order_by(datasets.c.id.desc()).limit(limit + 1)
+        if name_prefix is not None:
+            statement = statement.where(datasets.c.name.startswith(name_prefix, autoescape=True))
+        if before is not None:
+            statement = statement.where(datasets.c.id < before)
+        return [_dataset(row) for row in await self.connection.execute(statement)]
+
+    async def delete(self, tenant_id: str, reference: str) -> None:
+        """Leave a tombstone. Raises DatasetNotFound (404)."""
+        now = sa.func.now()
+        statement = sa.update(datasets).where(self._is(tenant_id, reference)).values(deleted_at=now, updated_at=now)
+        if (await self.connection.execute(statement)).rowcount == 0:
+            raise _not_found(reference)
+
+    async def known(self, ids: Sequence[UUID]) -> set[UUID]:
+        """Which of these data sets, of any tenant, have a row."""
+        return set(await self.connection.scalars(sa.select(datasets.c.id).where(datasets.c.id.in_(ids))))
+
+    async def deleted_before(self, moment: datetime, limit: int) -> list[tuple[UUID, str]]:
+        """(id, object key) of tombstones of any tenant, oldest first."""
+        statement = sa.select(datasets.c.id, datasets.c.object_key).where(datasets.c.deleted_at < moment)
+        found = await self.connection.execute(statement.order_by(datasets.c.deleted_at).limit(limit))
+        return [(row.id, row.object_key) for row in found]
+
+    async def forget(self, ids: Sequence[UUID]) -> None:
+        """Remove tombstones whose bytes are gone."""
+        await self.connection.execute(sa.delete(datasets).where(datasets.c.id.in_(ids)))
+
+    def _is(self, tenant_id: str, reference: str) -> sa.ColumnElement[bool]:
+        """The one place that tells an id from a name; a name never has the form of an id."""
+        try:
+            same = datasets.c.id == UUID(reference)
+        except ValueError:
+            if not _NAME.fullmatch(reference):
+                raise _not_found(reference) from None
+            same = datasets.c.name == reference
+        return sa.and_(self._alive(tenant_id), same)
+
+    @staticmethod
+    def _alive(tenant_id: str) -> sa.ColumnElement[bool]:
+        return sa.and_(datasets.c.tenant_id == tenant_id, datasets.c.deleted_at.is_(None))
+
+
+def name_taken(name: str) -> NameTaken:
+    message = f"a data set is named {name!r} already; choose another name, or delete that one first"
+    return NameTaken(message, errors=[FieldProblem(field="body.name", message=message, value=name)])
+
+
+def _not_found(reference: str) -> DatasetNotFound:
+    message = f"there is no data set {reference[:200]!r}"
+    return DatasetNotFound(message, errors=[FieldProblem(field="path.dataset", message=message, value=reference)])
+
+
+def _dataset(row: sa.Row[Any]) -> Dataset:
+    numeric = [column["name"] for column in row.columns if column["type"] in _NUMERIC]
+    features = [name for name in numeric if name != row.target_column]
+    return Dataset.model_validate({**row._mapping, "feature_columns": features, "n_features": len(features)})  # noqa: SLF001 - SQLAlchemy's public name for it

@@ -1,0 +1,114 @@
+"""Rows out: CSV, NDJSON and Arrow, a block at a time. Numbers are written so that they read back exactly."""
+
+import io
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import polars as pl
+import polars.selectors as cs
+from pynomaly_contracts.media import ARROW_STREAM, CSV, NDJSON
+
+from dataset_service.errors import NotAcceptable
+
+Encode = Callable[[Iterable[pl.DataFrame]], Iterator[bytes]]
+
+_END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+
+
+def encode_csv(blocks: Iterable[pl.DataFrame]) -> Iterator[bytes]:
+    """One header, then the rows. A missing text is an empty cell, an empty text a pair of quotes."""
+    for number, block in enumerate(blocks):
+        yield _with_iso_times(block).write_csv(include_header=number == 0).encode()
+
+
+def encode_ndjson(blocks: Iterable[pl.DataFrame]) -> Iterator[bytes]:
+    """An object per row."""
+    for block in blocks:
+        if _has_infinities(block):  # Polars would write null
+            yield b"".join(orjson.dumps(row) + b"\n" for row in json_rows(block))
+        else:
+            yield _with_iso_times(block).write_ndjson().encode()
+
+
+def encode_arrow(blocks: Iterable[pl.DataFrame]) -> Iterator[bytes]:
+    """One Arrow IPC stream: of each block's own stream, only the first keeps its schema, and none its end."""
+    for number, block in enumerate(blocks):
+        stream = io.BytesIO()
+        block.write_ipc_stream(stream, compat_level=pl.CompatLevel.oldest())
+        content = stream.getbuffer()
+        start = 0 if number == 0 else 8 + int.from_bytes(content[4:8], "little")
+        yield bytes(content[start : -len(_END_OF_STREAM)])
+    yield _END_OF_STREAM
+
+
+def json_rows(block: pl.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON carries them: dates and times in ISO 8601, infinities as the words Infinity and -Infinity."""
+    plain = block.with_columns(cs.date().cast(pl.String))
+    rows = _with_iso_times(plain).to_dicts()
+    if _has_infinities(block):
+        rows = [{name: _finite_or_word(value) for name, value in row.items()} for row in rows]
+    return rows
+
+
+def _with_iso_times(block: pl.DataFrame) -> pl.DataFrame:
+    return block.with_columns(cs.datetime().dt.to_string("iso:strict"))
+
+
+def _has_infinities(block: pl.DataFrame) -> bool:
+    return any(column.is_infinite().any() for column in block.select(cs.float()))
+
+
+def _finite_or_word(value: Any) -> Any:
+    words = {float("inf"): "Infinity", float("-inf"): "-Infinity"}
+    return words.get(value, value) if isinstance(value, float) else value
+
+
+@dataclass(frozen=True)
+class RowsWanted:
+    """Some rows of some columns, in file order; None: all of them."""
+
+    columns: list[str] | None
+    offset: int
+    limit: int | None
+
+    def stop(self, n_rows: int) -> int:
+        """The row, from 0, at which to stop in a table of n_rows."""
+        return n_rows if self.limit is None else min(n_rows, self.offset + self.limit)
+
+
+@dataclass(frozen=True)
+class RowFormat:
+    """A media type, its file suffix, and how blocks become its bytes."""
+
+    media_type: str
+    suffix: str
+    encode: Encode
+
+
+FORMATS = (
+    RowFormat(CSV, "csv", encode_csv),
+    RowFormat(NDJSON, "ndjson", encode_ndjson),
+    RowFormat(ARROW_STREAM, "arrow", encode_arrow),
+)
+
+
+def negotiate(accept: str) -> RowFormat:
+    """The format that an Accept header wants most; CSV where it does not care. Raises NotAcceptable (406)."""
+    ranges = sorted((_media_range(item) for item in accept.split(",")), key=lambda found: -found[1])
+    for wanted, quality in ranges:
+        for offered in FORMATS:
+            if quality > 0 and wanted in ("*/*", offered.media_type, offered.media_type.partition("/")[0] + "/*"):
+                return offered
+    listed = ", ".join(offered.media_type for offered in FORMATS)
+    raise NotAcceptable(f"Accept: {accept[:200]} has none of {listed}", offered=[f.media_type for f in FORMATS])
+
+
+def _media_range(item: str) -> tuple[str, float]:
+    kind, *parameters = (part.strip().lower() for part in item.split(";"))
+    quality = next((part.removeprefix("q=") for part in parameters if part.startswith("q=")), "1")
+    try:
+        return kind, float(quality)
+    except ValueError:
+        return kind, 0.0

@@ -1,0 +1,221 @@
+"""What can be done with data sets."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from fastapi import Response
+from pydantic import TypeAdapter, ValidationError
+from pynomaly_chassis.idempotency import Claim, CreatedAnswer, IdempotencyKeys, fingerprint
+from pynomaly_chassis.ids import new_id
+from pynomaly_chassis.paging import PageRequest
+from pynomaly_chassis.problems import Invalid
+from pynomaly_contracts.base import Page, ResourceName
+from pynomaly_contracts.datasets import Dataset, QualityReport, SampleRows, Split, SplitRequest
+
+from dataset_service.ingest import ingest, recognise
+from dataset_service.objects import ObjectFiles, object_key
+from dataset_service.parquet import block_rows, read_blocks
+from dataset_service.quality import quality_report
+from dataset_service.repository import DatasetRepository, NewDataset, StoredDataset
+from dataset_service.rows import RowFormat, RowsWanted, json_rows
+from dataset_service.split import Part, sample, split
+from dataset_service.spool import Spool
+from dataset_service.upload import Received, receive
+
+PATH = "/api/v1/datasets"
+UPLOAD = f"{PATH}/upload"
+P = ParamSpec("P")
+Found = TypeVar("Found")
+_name = TypeAdapter[str](ResourceName)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the service takes at most."""
+
+    max_columns: int
+    idle_timeout_s: float
+    n_cpu_tasks: int
+
+
+class DatasetService:
+    """The use cases. CPU-bound work runs in threads, a few at a time."""
+
+    def __init__(
+        self, repository: DatasetRepository, objects: ObjectFiles, spool: Spool, keys: IdempotencyKeys, limits: Limits
+    ) -> None:
+        self._repository, self._objects, self._spool, self._keys = repository, objects, spool, keys
+        self._limits = limits
+        self._cpu = asyncio.Semaphore(limits.n_cpu_tasks)
+
+    async def upload(
+        self, tenant_id: str, chunks: AsyncIterator[bytes], content_type: str, *, idempotency_key: str | None
+    ) -> Response:
+        """Make a data set of a multipart body. The row exists once the bytes are whole, and not before."""
+        with self._spool.file(".upload") as path:
+            idle = self._limits.idle_timeout_s
+            received = await receive(chunks, content_type, path, idle_timeout_s=idle)
+
+            async def work(claim: Claim) -> CreatedAnswer:
+                return await self._create(tenant_id, claim, received, path)
+
+            content = fingerprint(received.fields, received.sha256)
+            route = f"POST {UPLOAD}"
+            return await self._keys.once(idempotency_key, tenant_id=tenant_id, route=route, content=content, work=work)
+
+    async def _create(self, tenant_id: str, claim: Claim, received: Received, path: Path) -> CreatedAnswer:
+        fields = received.fields
+        given = recognise(received.content_type, received.head)
+        async with self._repository.transaction() as tx:
+            await tx.refuse_taken(tenant_id, [fields.name])
+        limits, target = self._limits, fields.target_column
+        with self._spool.file(".parquet") as parquet:
+            table = await self._compute(
+                ingest, path, parquet, given, max_columns=limits.max_columns, target_column=target
+            )
+            dataset_id = new_id()
+            key = object_key(tenant_id, dataset_id)
+            await self._objects.put(parquet, key)
+        new = NewDataset(
+            id=dataset_id,
+            tenant_id=tenant_id,
+            **fields.model_dump(),
+            n_rows=table.n_rows,
+            columns=table.columns,
+            sha256=received.sha256,
+            size_bytes=received.size_bytes,
+            object_key=key,
+        )
+        async with self._repository.transaction() as tx:
+            answer = CreatedAnswer(await tx.insert(new), location=f"{PATH}/{dataset_id}")
+            await claim.finish(tx.connection, answer)
+        return answer
+
+    async def page(self, tenant_id: str, paging: PageRequest, name_prefix: str | None) -> Page[Dataset]:
+        """Newest first."""
+        async with self._repository.transaction() as tx:
+            found = await tx.page(tenant_id, name_prefix=name_prefix, before=paging.before, limit=paging.limit)
+        items, next_cursor = paging.cut(found)
+        return Page(items=items, next_cursor=next_cursor)
+
+    async def get(self, tenant_id: str, reference: str) -> Dataset:
+        """By id or name."""
+        return (await self._find(tenant_id, reference)).dataset
+
+    async def delete(self, tenant_id: str, reference: str) -> None:
+        """Refuse new work on it from now on; its bytes are collected a day later."""
+        async with self._repository.transaction() as tx:
+            await tx.delete(tenant_id, reference)
+
+    async def quality(self, tenant_id: str, reference: str) -> QualityReport:
+        """Figures and warnings."""
+        stored = await self._find(tenant_id, reference)
+        async with self._objects.opened(stored.object_key) as path:
+            return await self._compute(quality_report, path, stored.dataset)
+
+    async def sample(self, tenant_id: str, reference: str, n_rows: int, seed: int) -> SampleRows:
+        """Some rows, in file order."""
+        stored = await self._find(tenant_id, reference)
+        async with self._objects.opened(stored.object_key) as path:
+            rows = await self._compute(_sampled, path, stored.dataset, n_rows, seed)
+        return SampleRows(dataset_id=stored.dataset.id, n_rows=len(rows), rows=rows)
+
+    async def rows(
+        self, tenant_id: str, reference: str, form: RowFormat, wanted: RowsWanted
+    ) -> tuple[Dataset, AsyncIterator[bytes]]:
+        """The data set and its rows' bytes; the object is opened when the first of them is asked for."""
+        stored = await self._find(tenant_id, reference)
+        _check_columns(stored.dataset, wanted.columns or [])
+        return stored.dataset, self._encoded(stored, form, wanted)
+
+    async def _encoded(self, stored: StoredDataset, form: RowFormat, wanted: RowsWanted) -> AsyncIterator[bytes]:
+        dataset, stop = stored.dataset, wanted.stop(stored.dataset.n_rows)
+        n_rows = block_rows(len(dataset.columns), dataset.n_rows, dataset.size_bytes)
+        async with self._objects.opened(stored.object_key) as path:
+            blocks = read_blocks(path, stop, columns=wanted.columns, offset=wanted.offset, group_rows=n_rows)
+            parts = form.encode(blocks)
+            while (part := await self._compute(next, parts, None)) is not None:
+                yield part
+
+    async def split(
+        self, tenant_id: str, reference: str, wanted: SplitRequest, *, idempotency_key: str | None
+    ) -> Response:
+        """Make a data set of each part, all of them or none."""
+        stored = await self._find(tenant_id, reference)
+        names = {part: _part_name(stored.dataset.name, part) for part in wanted.fractions}
+
+        async def work(claim: Claim) -> CreatedAnswer:
+            return await self._split(tenant_id, claim, stored, wanted, names)
+
+        route, content = f"POST {PATH}/{{dataset}}/split", fingerprint(wanted, str(stored.dataset.id))
+        return await self._keys.once(idempotency_key, tenant_id=tenant_id, route=route, content=content, work=work)
+
+    async def _split(
+        self, tenant_id: str, claim: Claim, stored: StoredDataset, wanted: SplitRequest, names: dict[str, str]
+    ) -> CreatedAnswer:
+        async with self._repository.transaction() as tx:
+            await tx.refuse_taken(tenant_id, list(names.values()))
+        new: dict[str, NewDataset] = {}
+        with ExitStack() as files:
+            targets = {part: files.enter_context(self._spool.file(".parquet")) for part in names}
+            async with self._objects.opened(stored.object_key) as path:
+                parts = await self._compute(split, path, stored.dataset, wanted, targets)
+            for part, target in targets.items():
+                new[part] = _part_row(tenant_id, stored.dataset, names[part], parts[part])
+                await self._objects.put(target, new[part].object_key)
+        async with self._repository.transaction() as tx:
+            made = {part: await tx.insert(row) for part, row in new.items()}
+            answer = CreatedAnswer(Split(parts=made))
+            await claim.finish(tx.connection, answer)
+        return answer
+
+    async def _find(self, tenant_id: str, reference: str) -> StoredDataset:
+        async with self._repository.transaction() as tx:
+            return await tx.find(tenant_id, reference)
+
+    async def _compute(self, work: Callable[P, Found], *args: P.args, **kwargs: P.kwargs) -> Found:
+        async with self._cpu:
+            return await asyncio.to_thread(work, *args, **kwargs)
+
+
+def _sampled(path: Path, dataset: Dataset, n_rows: int, seed: int) -> list[dict[str, Any]]:
+    return json_rows(sample(path, dataset, n_rows, seed))
+
+
+def _check_columns(dataset: Dataset, wanted: Sequence[str]) -> None:
+    known = {column.name for column in dataset.columns}
+    for name, count in Counter(wanted).items():
+        if name not in known:
+            raise Invalid.field("query.columns", name, f"data set {dataset.name!r} has no such column")
+        if count > 1:
+            raise Invalid.field("query.columns", name, "asked for more than once")
+
+
+def _part_name(dataset: str, part: str) -> str:
+    try:
+        return _name.validate_python(f"{dataset}-{part}")
+    except ValidationError as error:
+        message = f"the part's name {dataset}-{part} would be no valid name: {error.errors()[0]['msg']}"
+        raise Invalid.field(f"body.fractions.{part}", part, message) from error
+
+
+def _part_row(tenant_id: str, source: Dataset, name: str, part: Part) -> NewDataset:
+    dataset_id = new_id()
+    return NewDataset(
+        id=dataset_id,
+        tenant_id=tenant_id,
+        name=name,
+        description=source.description,
+        n_rows=part.n_rows,
+        columns=source.columns,
+        target_column=source.target_column,
+        sha256=part.sha256,
+        size_bytes=part.size_bytes,
+        object_key=object_key(tenant_id, dataset_id),
+        source_dataset_id=source.id,
+    )

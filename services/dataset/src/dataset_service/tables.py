@@ -1,0 +1,30 @@
+"""The dataset service's tables."""
+
+import sqlalchemy as sa
+from pynomaly_chassis.idempotency import idempotency_table
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+metadata = sa.MetaData()
+_moment = sa.DateTime(timezone=True)
+
+datasets = sa.Table(
+    "datasets",
+    metadata,
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("tenant_id", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("description", sa.Text),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("n_rows", sa.BigInteger, nullable=False),
+    sa.Column("columns", JSONB, nullable=False),
+    sa.Column("target_column", sa.Text),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("source_dataset_id", UUID(as_uuid=True)),
+    sa.Column("object_key", sa.Text, nullable=False),
+    sa.Column("created_at", _moment, nullable=False, server_default=sa.func.now()),
+    sa.Column("updated_at", _moment, nullable=False, server_default=sa.func.now()),
+    sa.Column("deleted_at", _moment),
+)
+NAME_INDEX = "datasets_name"
+idempotency_keys = idempotency_table(metadata)

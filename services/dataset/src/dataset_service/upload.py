@@ -1,0 +1,197 @@
+"""An upload's multipart body, parsed as it arrives: the file goes to the disk, the few fields to memory."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError, field_validator
+from pynomaly_chassis.problems import Invalid, MalformedBody, UnsupportedMediaType
+from pynomaly_contracts.base import ColumnName, Description, Request, ResourceName
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
+
+from dataset_service.errors import UploadTimedOut, storage_errors
+
+WRITE_BYTES = 1024 * 1024
+MAX_FIELD_BYTES = 16 * 1024
+HEAD_BYTES = 16
+
+
+class UploadFields(Request):
+    """What comes beside the file."""
+
+    name: ResourceName
+    description: Description | None = None
+    target_column: ColumnName | None = None
+
+    @field_validator("description", "target_column", mode="before")
+    @classmethod
+    def _empty_is_absent(cls, value: object) -> object:
+        return None if value == "" else value  # an HTML form sends its empty fields too
+
+
+@dataclass(frozen=True)
+class Received:
+    """A whole upload. The file is at the path that `receive` was given."""
+
+    fields: UploadFields
+    content_type: str
+    head: bytes
+    sha256: str
+    size_bytes: int
+
+
+async def receive(chunks: AsyncIterator[bytes], content_type: str, path: Path, *, idle_timeout_s: float) -> Received:
+    """Write the part `file` to `path`, holding a megabyte of it at a time.
+
+    Raises UnsupportedMediaType (415), MalformedBody (400), Invalid (422), UploadTimedOut (408), StorageFull (507).
+    """
+    form = _Form(_boundary(content_type))
+    with storage_errors(), path.open("xb", buffering=0) as file:
+        written = _Written(file)
+        async for chunk in _until_silence(chunks, idle_timeout_s):
+            form.feed(chunk)
+            if len(form.pending) >= WRITE_BYTES:
+                await asyncio.to_thread(written.append, form.take())
+        await asyncio.to_thread(written.append, form.take())
+    form.finish()
+    return Received(form.parsed_fields(), form.file_type, written.head, written.sha256.hexdigest(), written.size_bytes)
+
+
+def _boundary(content_type: str) -> bytes:
+    kind, options = parse_options_header(content_type)
+    if kind != b"multipart/form-data":
+        raise UnsupportedMediaType(f"send multipart/form-data, not {kind.decode('latin-1') or 'an untyped body'!r}")
+    if not options.get(b"boundary"):
+        raise MalformedBody("the Content-Type has no boundary")
+    return options[b"boundary"]
+
+
+async def _until_silence(chunks: AsyncIterator[bytes], idle_timeout_s: float) -> AsyncIterator[bytes]:
+    try:
+        while True:
+            async with asyncio.timeout(idle_timeout_s):
+                chunk = await anext(chunks)
+            yield chunk
+    except StopAsyncIteration:
+        return
+    except TimeoutError as error:
+        raise UploadTimedOut(f"nothing came for {idle_timeout_s:g} s; send it again") from error
+    except ClientDisconnect as error:
+        raise MalformedBody("the connection ended before the upload did") from error
+
+
+class _Written:
+    """The file as far as it has come. Only one thread at a time writes."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.head, self.sha256, self.size_bytes = b"", hashlib.sha256(), 0
+
+    def append(self, content: bytes) -> None:
+        self.head = self.head or content[:HEAD_BYTES]
+        self.sha256.update(content)
+        self.size_bytes += len(content)
+        rest = memoryview(content)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+
+
+class _Form:
+    """The parts as the parser reports them."""
+
+    def __init__(self, boundary: bytes) -> None:
+        self.pending = bytearray()
+        self.file_type = ""
+        self._fields: dict[str, bytearray] = {}
+        self._headers: dict[bytes, bytes] = {}
+        self._header_name, self._header_value = bytearray(), bytearray()
+        self._part, self._ended = "", False
+        self._parser = self._parsing(boundary)
+
+    def _parsing(self, boundary: bytes) -> MultipartParser:
+        try:
+            return MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._headers.clear,
+                    "on_header_field": lambda data, start, end: self._header_name.extend(data[start:end]),
+                    "on_header_value": lambda data, start, end: self._header_value.extend(data[start:end]),
+                    "on_header_end": self._on_header,
+                    "on_headers_finished": self._on_part,
+                    "on_part_data": self._on_content,
+                    "on_end": self._on_end,
+                },
+            )
+        except FormParserError as error:
+            raise MalformedBody(f"the body is not a readable form: {error}") from error
+
+    def feed(self, chunk: bytes) -> None:
+        """Parse what came."""
+        try:
+            self._parser.write(chunk)
+        except FormParserError as error:
+            raise MalformedBody(f"the body is not a readable form: {error}") from error
+
+    def take(self) -> bytes:
+        """The file's content since the last call."""
+        content = bytes(self.pending)
+        self.pending.clear()
+        return content
+
+    def finish(self) -> None:
+        """Raises MalformedBody where the form has no end, Invalid where it has no file."""
+        if not self._ended:
+            raise MalformedBody("the form ends before its closing boundary")
+        if "file" not in self._fields:
+            raise Invalid.field("body.file", None, "Field required")
+
+    def parsed_fields(self) -> UploadFields:
+        """Raises RequestValidationError, which becomes a 422 that names each field."""
+        texts = {name: _text(name, value) for name, value in self._fields.items() if name != "file"}
+        try:
+            return UploadFields.model_validate(texts)
+        except ValidationError as error:
+            found = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
+            raise RequestValidationError(found) from error
+
+    def _on_header(self) -> None:
+        self._headers[bytes(self._header_name).lower()] = bytes(self._header_value)
+        self._header_name.clear()
+        self._header_value.clear()
+
+    def _on_part(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition"))
+        name = self._part = options.get(b"name", b"").decode("utf-8", "replace")
+        if name != "file" and name not in UploadFields.model_fields:
+            raise Invalid.field(f"body.{name}", None, "unknown field; check its spelling or leave it out")
+        if name in self._fields:
+            raise Invalid.field(f"body.{name}", None, "the form has it twice; send it once")
+        self._fields[name] = bytearray()
+        if name == "file":
+            given = self._headers.get(b"content-type", b"").decode("latin-1")
+            self.file_type = given.partition(";")[0].strip().lower()
+
+    def _on_content(self, data: bytes, start: int, end: int) -> None:
+        if self._part == "file":
+            self.pending.extend(memoryview(data)[start:end])
+            return
+        value = self._fields[self._part]
+        value.extend(data[start:end])
+        if len(value) > MAX_FIELD_BYTES:
+            raise Invalid.field(f"body.{self._part}", value.decode("utf-8", "replace"), "too long for this field")
+
+    def _on_end(self) -> None:
+        self._ended = True
+
+
+def _text(name: str, value: bytearray) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise Invalid.field(f"body.{name}", value.decode("latin-1"), "not UTF-8") from error

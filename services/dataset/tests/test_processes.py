@@ -1,0 +1,141 @@
+"""The service as a process: cut, killed, and on a disk that is full, it keeps nothing half."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+from pynomaly_suite.postgres import DatabaseUrls
+
+START_S = 30.0
+Start = Callable[..., "Service"]
+
+
+class Service:
+    """A running `python -m dataset_service serve`."""
+
+    def __init__(self, folder: Path, urls: DatabaseUrls, file_limit_kib: int | None) -> None:
+        with closing(socket.create_server(("127.0.0.1", 0))) as free:
+            self.port = int(free.getsockname()[1])
+        self.storage = folder
+        limit = f"ulimit -f {file_limit_kib}; " if file_limit_kib else ""
+        environment = {
+            "PATH": os.environ["PATH"],
+            "DATABASE_URL": urls.app_url,
+            "STORAGE_PATH": str(folder),
+            "PORT": str(self.port),
+            "POLARS_MAX_THREADS": "1",
+        }
+        command = f"{limit}exec {sys.executable} -m dataset_service serve"
+        self.process = subprocess.Popen(["bash", "-c", command], env=environment, stdout=subprocess.PIPE)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+
+    def wait_until_ready(self) -> None:
+        """A start says so in its log; nothing is polled."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if b"Uvicorn running" in line:
+                return
+        raise AssertionError(f"the service ended with {self.process.wait()}")
+
+    def files(self) -> list[str]:
+        return sorted(str(path.relative_to(self.storage)) for path in self.storage.rglob("*") if path.is_file())
+
+    def upload(self, content: bytes) -> httpx.Response:
+        files = {"file": ("t.csv", content, "text/csv")}
+        return self.client.post("/api/v1/datasets/upload", data={"name": "table"}, files=files)
+
+    def names(self) -> list[str]:
+        return [item["name"] for item in self.client.get("/api/v1/datasets").json()["items"]]
+
+    def begin_upload(self) -> socket.socket:
+        """A connection that has sent some megabytes of an upload, and the spool holds some of them."""
+        connection = socket.create_connection(("127.0.0.1", self.port))
+        connection.sendall(
+            b"POST /api/v1/datasets/upload HTTP/1.1\r\nHost: d\r\nContent-Length: 99999999\r\n"
+            b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+            b'--b\r\nContent-Disposition: form-data; name="name"\r\n\r\ntable\r\n'
+            b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\na,b\n'
+        )
+        while not any(path.stat().st_size for path in self.storage.rglob("*.upload")):
+            connection.sendall(b"1,2\n" * 25_000)
+        return connection
+
+    def end(self, how: signal.Signals) -> int:
+        self.process.send_signal(how)
+        code = self.process.wait(30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.client.close()
+        return code
+
+
+@pytest.fixture
+def start(database: DatabaseUrls, tmp_path: Path) -> Iterator[Start]:
+    services: list[Service] = []
+
+    def begin(*, file_limit_kib: int | None = None) -> Service:
+        services.append(Service(tmp_path / "storage", database, file_limit_kib))
+        services[-1].wait_until_ready()
+        return services[-1]
+
+    yield begin
+    for service in services:
+        if service.process.poll() is None:
+            service.end(signal.SIGKILL)
+
+
+def test_an_upload_cut_midway_leaves_no_row_and_no_bytes(start: Start) -> None:
+    service = start()
+    service.begin_upload().close()
+    # One loop serves all: what the cut left is gone at the latest when the process has ended in peace.
+    assert service.names() == []
+    assert service.end(signal.SIGTERM) == -signal.SIGTERM
+    assert service.files() == []
+
+
+def test_a_process_killed_midway_leaves_nothing_after_its_next_start(start: Start) -> None:
+    service = start()
+    connection = service.begin_upload()
+    service.end(signal.SIGKILL)
+    connection.close()
+    assert len(service.files()) == 1
+    again = start()
+    assert again.files() == []
+    assert again.names() == []
+    assert again.upload(b"a,b\n1,2\n").status_code == 201
+    assert again.names() == ["table"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a,b\n" + b"1,2\n" * 100_000,
+        b",".join(b"c%d" % i for i in range(2000)) + b"\n" + b",".join([b"1"] * 2000) + b"\n",
+    ],
+    ids=["while spooling", "while writing Parquet"],
+)
+def test_a_full_disk_is_a_507_that_leaves_nothing(start: Start, content: bytes) -> None:
+    service = start(file_limit_kib=64)
+    answer = service.upload(content)
+    assert answer.status_code == 507
+    assert answer.json()["type"] == "/problems/storage-full"
+    assert service.files() == []
+    assert service.names() == []
+    assert service.upload(b"a,b\n1,2\n").status_code == 201
+
+
+def test_a_folder_that_cannot_be_written_is_said_in_one_line(tmp_path: Path, database: DatabaseUrls) -> None:
+    (tmp_path / "file").write_text("")
+    environment = {"DATABASE_URL": database.app_url, "STORAGE_PATH": str(tmp_path / "file" / "x")}
+    command = [sys.executable, "-m", "dataset_service", "serve"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("STORAGE_PATH: cannot write to ")
+    assert len(ended.stderr.splitlines()) == 1
