@@ -4,9 +4,12 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import psutil
 import pyarrow as pa
 import pytest
+from detector_service.app import create_worker_app
+from detector_service.settings import WorkerSettings
 from pynomaly_contracts.jobs import TrainResult
 
 TRAIN = "detectors/forest/train"
@@ -152,6 +155,20 @@ async def test_what_travels_with_the_request_travels_with_the_job(ready: Any) ->
     of_the_worker = [headers for headers in ready.peers.headers if "idempotency-key" in headers]
     assert [headers["idempotency-key"] for headers in of_the_worker] == [answer.json()["job_id"]]
     assert {name: of_the_worker[0][name] for name in sent} == sent
+
+
+async def test_an_idle_worker_tells_its_health_and_counts_its_jobs(ready: Any) -> None:
+    settings = {name.lower(): value for name, value in ready.environment.items()}
+    app = create_worker_app(WorkerSettings(**settings))
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://worker") as client,
+    ):
+        assert (await client.get("/health/live")).status_code == 200
+        assert (await client.get("/health/ready")).json() == {"ready": True, "dependencies": {"database": True}}
+        await ready.finished(await ready.submit(TRAIN, dataset_id="points"))
+        assert 'pynomaly_jobs_total{end="succeeded",kind="train"} 1.0' in (await client.get("/metrics")).text
 
 
 async def _submit_long_training(ready: Any) -> Any:

@@ -1,0 +1,127 @@
+"""Children: what they refuse, what they write, and that they never outlive their parent."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from detector_service.sandbox import ARTEFACT, ROWS, SCORED, ChildCrashed, ChildRefused, Sandbox
+from detector_service.signing import sign_artefact
+from detector_service.training import FitRequest, fit_detector
+from pynomaly_scoring import generate_signing_key
+
+SANDBOX = Sandbox(4096)
+Keys = tuple[Path, Path]
+
+
+def ignore(stage: str, progress: float) -> None:
+    """No progress is looked at here."""
+
+
+@pytest.fixture(scope="module")
+def archive(keys: Keys) -> bytes:
+    """A signed Isolation Forest on columns a and b."""
+    features = np.random.default_rng(0).normal(size=(200, 2))
+    wanted = FitRequest(
+        algorithm="IForest",
+        parameters={"n_estimators": 10},
+        contamination=0.1,
+        seed=0,
+        feature_names=("a", "b"),
+        dataset_id=str(uuid4()),
+        dataset_version="1",
+    )
+    trained = fit_detector(wanted, features, ignore)
+    return sign_artefact(trained.model, trained.manifest, keys[0])
+
+
+def prepared(folder: Path, archive: bytes, keys: Keys, table: pa.Table) -> dict[str, Any]:
+    """The files and the request of a scoring job."""
+    (folder / ARTEFACT).write_bytes(archive)
+    with pa.ipc.new_stream(folder / ROWS, table.schema) as writer:
+        writer.write_table(table, max_chunksize=7)
+    model = {"model_id": str(uuid4()), "model_version": "1", "dataset_id": str(uuid4()), "dataset_version": "1"}
+    names = {"feature_columns": ["a", "b"], "columns": table.column_names, "source_name": "x", "scored_name": None}
+    rows = {"n_rows": table.num_rows, "target_column": "label"}
+    return {**model, **names, **rows, "trusted_keys": str(keys[1])}
+
+
+def table(labels: list[Any], **columns: Any) -> pa.Table:
+    n_rows = len(labels)
+    return pa.table({"a": np.linspace(-1, 9, n_rows), "b": np.zeros(n_rows), "label": labels, **columns})
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ([0] * 10, "labels normal rows only"),
+        (["anomaly"] * 10, "labels anomalies only"),
+        ([0, 1, 2], "column 'label', row 3: 2 is not a label"),
+    ],
+)
+async def test_evaluation_refuses_labels_that_cannot_be_compared_with(
+    tmp_path: Path, archive: bytes, keys: Keys, labels: list[Any], words: str
+) -> None:
+    request = prepared(tmp_path, archive, keys, table(labels))
+    with pytest.raises(ChildRefused) as refused:
+        await SANDBOX.run("evaluate", tmp_path, request, ignore)
+    assert refused.value.problem.type == "/problems/data-unfit"
+    assert words in refused.value.problem.detail
+
+
+async def test_evaluation_counts_all_rows_of_all_batches(tmp_path: Path, archive: bytes, keys: Keys) -> None:
+    labels = [0] * 10 + [1] * 10
+    found = await SANDBOX.run("evaluate", tmp_path, prepared(tmp_path, archive, keys, table(labels)), ignore)
+    assert (found["n_rows"], found["n_anomalies"]) == (20, 10)
+    assert sum(found["confusion"].values()) == 20
+    assert found["roc_auc"] > 0.8
+
+
+async def test_scored_rows_keep_their_columns_and_new_ones_give_way(tmp_path: Path, archive: bytes, keys: Keys) -> None:
+    rows = table([0] * 20, prediction=["mine"] * 20, born=pa.array([None] * 20, pa.date32()))
+    told: list[tuple[str, float]] = []
+    request = prepared(tmp_path, archive, keys, rows)
+    found = await SANDBOX.run("detect_batch", tmp_path, request, lambda *news: told.append(news))
+    scored = pq.read_table(tmp_path / SCORED)
+    assert scored.select(rows.column_names).equals(rows)
+    new = scored.column_names[len(rows.column_names) :]
+    assert new == ["raw_score", "pynomaly_prediction", "is_anomaly"]
+    assert found["score_columns"]["prediction"] == "pynomaly_prediction"
+    assert (found["n_rows"], found["n_anomalies"]) == (20, sum(scored["is_anomaly"].to_pylist()))
+    assert [progress for _, progress in told] == [0.35, 0.7, 1.0]
+
+
+async def test_an_artefact_of_an_unknown_signer_is_refused(tmp_path: Path, archive: bytes, keys: Keys) -> None:
+    stranger = tmp_path / "stranger.pem", tmp_path / "stranger.pub"
+    generate_signing_key(*stranger)
+    with pytest.raises(ChildRefused) as refused:
+        await SANDBOX.run("evaluate", tmp_path, prepared(tmp_path, archive, stranger, table([0, 1])), ignore)
+    assert refused.value.problem.type == "/problems/artefact-refused"
+
+
+async def test_a_child_that_breaks_is_a_crash_with_its_last_words(tmp_path: Path, archive: bytes, keys: Keys) -> None:
+    request = prepared(tmp_path, archive, keys, table([0, 1]))
+    (tmp_path / ROWS).unlink()
+    with pytest.raises(ChildCrashed, match=r"(?s)exit code 1 \(memory limit 4096 MiB\); it said: .*FileNotFoundError"):
+        await SANDBOX.run("evaluate", tmp_path, request, ignore)
+
+
+async def test_a_child_ends_when_its_parent_closes_the_lifeline(tmp_path: Path) -> None:
+    program = (
+        "import os, threading, detector_service.child.confinement as c; c.end_with_parent();"
+        "os.write(1, b'up'); threading.Event().wait()"
+    )
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    assert await child.stdout.read(2) == b"up"
+    child.stdin.close()
+    async with asyncio.timeout(5):
+        assert await child.wait() == 3
