@@ -1,6 +1,7 @@
 """The command's entry: its sub-commands, and how each failure ends the process."""
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -65,5 +66,6 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def main() -> None:
-    """Console script."""
+    """Console script. What stops a process politely also lets it tidy up."""
+    signal.signal(signal.SIGTERM, lambda signum, _frame: sys.exit(128 + signum))
     sys.exit(run(sys.argv[1:]))

@@ -12,7 +12,7 @@ app = typer.Typer(help="Upload, look at, cut and read tables.", no_args_is_help=
 
 Ref = Annotated[str, typer.Argument(metavar="DATASET", help="Id or name.")]
 Seed = Annotated[int, typer.Option(help="Of the random choice.")]
-COLUMNS = ("id", "name", "n_rows", "n_features", "target_column", "created_at")
+COLUMNS = ("name", "n_rows", "n_features", "target_column", "created_at")
 
 
 @app.command()

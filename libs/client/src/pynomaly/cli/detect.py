@@ -18,7 +18,7 @@ from pynomaly.cli.suite import local_suite
 if TYPE_CHECKING:
     from pynomaly.cli.journey import Report, Wish
 
-SHOWN_COLUMNS = 6
+SHOWN_COLUMNS = 5
 
 
 def detect(
@@ -62,7 +62,7 @@ def _some_suite(*, keep: bool, quiet: bool) -> Iterator[str]:
         return
     suite = local_suite()
     console = Console(stderr=True, quiet=quiet)
-    console.print("No suite runs; starting the services for as long as this takes.")
+    console.print("No suite answers; starting the services for as long as this takes.")
     with (suite.suite_running if keep else suite.temporary_suite)(console=console) as started:
         yield started.url
 

@@ -52,7 +52,7 @@ def list_(limit: Limit = 50, as_json: Json = False) -> None:
     with pynomaly.Client() as client:
         show_list(
             client.detectors.list(),
-            ("id", "name", "algorithm", "state", "latest_version", "created_at"),
+            ("name", "algorithm", "state", "latest_version", "created_at"),
             limit,
             as_json,
         )

@@ -19,7 +19,7 @@ Version = Annotated[str | None, typer.Option(help="Number, UUID or alias; the la
 def list_(limit: Limit = 50, as_json: Json = False) -> None:
     """Models, newest first."""
     with pynomaly.Client() as client:
-        columns = ("id", "name", "latest_version", "aliases", "is_default", "created_at")
+        columns = ("name", "latest_version", "aliases", "is_default", "created_at")
         show_list(client.models.list(), columns, limit, as_json)
 
 

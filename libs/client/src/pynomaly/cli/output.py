@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs; errors too.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="Most items to print.")]
-LONGEST_CELL = 10
+LONGEST_CELL = 8
 R_co = TypeVar("R_co", covariant=True)
 
 
@@ -48,12 +49,16 @@ def show_list(answers: "Iterable[BaseModel]", columns: Sequence[str], limit: int
     if as_json:
         print_json({"items": found})
     else:
-        show_rows(columns, ([item.get(name) for name in columns] for item in found))
+        show_rows(columns, ([_to_the_second(item.get(name), name) for name in columns] for item in found))
+
+
+def _to_the_second(value: Any, name: str) -> Any:
+    return value[:19] if isinstance(value, str) and name.endswith("_at") else value
 
 
 def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
     """A table. Numbers stand to the right."""
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     cells = [list(row) for row in rows]
     for place, name in enumerate(columns):
         numeric = any(isinstance(row[place], (int, float)) for row in cells)
@@ -78,7 +83,7 @@ def brief(text: str) -> str:
     if len(line) <= LONGEST_CELL:
         return line
     try:
-        return f"{float(line):.6g}"
+        return f"{float(line):.4g}"
     except ValueError:
         return line[: 2 * LONGEST_CELL] + "…"
 
