@@ -1,5 +1,6 @@
 """Uploads that are refused: each names the fault and where it is, and leaves nothing."""
 
+import asyncio
 import io
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -106,6 +107,12 @@ async def test_a_name_that_is_taken_is_a_conflict(upload: Upload, stored_files: 
     assert len(stored_files()) == 1
 
 
+async def test_of_uploads_at_once_under_one_name_one_is_kept(upload: Upload, client: httpx.AsyncClient) -> None:
+    answers = await asyncio.gather(*(upload(b"a,b\n1,%d\n" % number) for number in range(6)))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409, 409]
+    assert len((await client.get("/api/v1/datasets")).json()["items"]) == 1
+
+
 @pytest.mark.parametrize("name", ["", "a b", "../etc", "upload", "Default", "0190a0b0-0000-7000-8000-000000000000"])
 async def test_a_name_that_cannot_stand_in_a_path_is_refused(upload: Upload, name: str) -> None:
     answer = await upload(b"a,b\n1,2\n", name=name)
@@ -143,9 +150,10 @@ def parquet(frame: pl.DataFrame) -> bytes:
         (parquet(pl.DataFrame({"t": [timedelta(1)]})), "column 't' is of type Duration"),
         (parquet(pl.DataFrame({"a": pl.Series([2**64 - 1], dtype=pl.UInt64)})), "not readable Parquet"),
         (parquet(pl.DataFrame(schema={"a": pl.Int64})), "no rows"),
+        (parquet(pl.DataFrame()), "the file has no columns"),
         (parquet(pl.DataFrame({"": [1]})), "column 1 has no name"),
     ],
-    ids=["noise", "cut", "lists", "durations", "beyond int64", "no rows", "no name"],
+    ids=["noise", "cut", "lists", "durations", "beyond int64", "no rows", "no columns", "no name"],
 )
 async def test_a_faulty_parquet_file_is_refused(
     upload: Upload, stored_files: Callable[[], list[str]], content: bytes, said: str

@@ -1,5 +1,6 @@
 """Splits are partitions, and samples are rows of the table."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import httpx
@@ -79,6 +80,16 @@ async def test_the_same_key_splits_once(upload: Upload, client: httpx.AsyncClien
     first, again = [await client.post(SPLIT, json=body, headers=headers) for _ in range(2)]
     assert again.content == first.content
     assert len((await client.get("/api/v1/datasets")).json()["items"]) == 3
+
+
+async def test_of_splits_at_once_one_makes_all_of_its_parts(upload: Upload, client: httpx.AsyncClient) -> None:
+    await upload(LABELLED)
+    bodies = [{"fractions": {"shared": 0.5, f"own{number}": 0.5}} for number in range(3)]
+    answers = await asyncio.gather(*(client.post(SPLIT, json=body) for body in bodies))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409]
+    names = {item["name"] for item in (await client.get("/api/v1/datasets")).json()["items"]}
+    won = next(number for number, answer in enumerate(answers) if answer.status_code == 201)
+    assert names == {"table", "table-shared", f"table-own{won}"}
 
 
 async def test_where_one_name_is_taken_no_part_is_made(

@@ -61,7 +61,9 @@ def _fit(records: list[list[str]]) -> tuple[bool, float, int]:
 
 
 def check_names(names: tuple[str, ...], *, max_columns: int) -> None:
-    """Raises InvalidFile where there are too many columns, or a name is empty, repeated or too long."""
+    """Raises InvalidFile where there are no or too many columns, or a name is empty, repeated or too long."""
+    if not names:
+        raise InvalidFile.at("the file has no columns")
     if len(names) > max_columns:
         raise InvalidFile.at(f"{len(names)} columns are over the limit of {max_columns}; send fewer", len(names))
     for position, name in enumerate(names, start=1):
@@ -72,7 +74,7 @@ def check_names(names: tuple[str, ...], *, max_columns: int) -> None:
 
 
 def _check_name(position: int, name: str) -> None:
-    if not name:
+    if not name.strip():
         raise _refused_header(f"column {position} has no name; name it in the header or leave it out", name)
     if len(name) > MAX_NAME_CHARS:
         raise _refused_header(f"the name of column {position} has over {MAX_NAME_CHARS} characters", name)

@@ -13,15 +13,17 @@ from dataset_service.domain import column_warnings, table_warnings
 from dataset_service.parquet import block_rows, read_blocks
 
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
-COLUMNS_AT_ONCE = 32
+CELLS_AT_ONCE = 16_000_000
+MAX_COLUMNS_AT_ONCE = 1_000
 
 
 def quality_report(path: Path, dataset: Dataset) -> QualityReport:
     """Figures of every column over all rows, and warnings. Holds some columns, or one block of rows, at a time."""
     columns: list[ColumnQuality] = []
     warnings: list[str] = []
-    for start in range(0, len(dataset.columns), COLUMNS_AT_ONCE):
-        batch = dataset.columns[start : start + COLUMNS_AT_ONCE]
+    n_at_once = max(1, min(MAX_COLUMNS_AT_ONCE, CELLS_AT_ONCE // dataset.n_rows))
+    for start in range(0, len(dataset.columns), n_at_once):
+        batch = dataset.columns[start : start + n_at_once]
         for column, figures in zip(batch, _figures(path, batch), strict=True):
             found = _column_quality(column, figures)
             columns.append(found)
