@@ -10,7 +10,7 @@ TOUR ?= 1
 ONCE ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lock lock-upgrade migrate
+.PHONY: help setup run test check format lock lock-upgrade migrate image parts-test chaos bench
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,8 +24,18 @@ $(READY): requirements/dev.lock pyproject.toml $(MEMBERS) tools/setup
 run: $(READY) ## the whole suite on this machine with a guided tour; TOUR=0 only serves, ONCE=1 ends after the tour
 	@$(BIN)/pynomaly up $(if $(filter 1,$(TOUR)),--run examples/tour.py) $(if $(filter 1,$(ONCE)),--once)
 
-test: $(READY) ## every test that needs wheels alone
-	@$(BIN)/python -m pytest
+test: $(READY) ## every test that needs wheels alone (5 minutes on two cores)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+parts-test: $(READY) ## what needs Debian's Prometheus, which it installs (1 minute)
+	@command -v promtool >/dev/null || apt-get install -qq -y --no-install-recommends prometheus >/dev/null
+	@$(BIN)/python -m pytest tests/parts
+
+chaos: $(READY) ## kill -9 of each process in turn, in mid-work (3 minutes)
+	@$(BIN)/python -m pytest tests/chaos --timeout 900
+
+bench: $(READY) ## what a prediction costs, against PyOD in the same run (1 minute)
+	@$(BIN)/python tests/bench/run.py
 
 check: $(READY) ## style, types, layers, generated files and locks
 	@tools/check
@@ -38,6 +48,9 @@ lock: $(READY) ## requirements/*.lock from the pyproject files, keeping the pins
 
 lock-upgrade: $(READY) ## requirements/*.lock at the newest versions
 	@tools/lock --upgrade
+
+image: ## an image per service, tagged TAG=dev; by Docker, podman or the tool that CLUSTER names (5 minutes)
+	@tools/image "$(or $(TAG),dev)"
 
 migrate: $(READY) ## bring the local databases to the newest schema, without serving
 	@$(BIN)/pynomaly migrate
