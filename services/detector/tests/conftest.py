@@ -21,9 +21,9 @@ import pytest
 import sqlalchemy as sa
 from aiohttp import web
 from detector_service import tables
-from detector_service.app import create_app
+from detector_service.app import create_app, create_worker_app
 from detector_service.repository import Repository
-from detector_service.settings import Settings
+from detector_service.settings import Settings, WorkerSettings
 from fastapi import FastAPI
 from pydantic import BaseModel, SecretStr
 from pynomaly_chassis.database import Database
@@ -269,6 +269,18 @@ class Service:
 
     async def finished(self, job_id: UUID) -> Job:
         return await self.until(job_id, lambda job: job.finished_at is not None)
+
+    @asynccontextmanager
+    async def worker_here(self, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+        """A worker in this process, where nobody kills it; a client of its health and metrics."""
+        told = {name.lower(): value for name, value in self.environment.items()}
+        app = create_worker_app(WorkerSettings(**told, **settings))
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://worker") as client,
+        ):
+            yield client
 
     @asynccontextmanager
     async def worker(self, **settings: Any) -> AsyncIterator["WorkerProcess"]:

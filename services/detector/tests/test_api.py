@@ -150,7 +150,7 @@ async def test_training_on_a_deleted_data_set_fails_the_job_that_was_queued_befo
     await service.create_detector()
     job_id = await service.submit("detectors/forest/train", dataset_id="points")
     service.peers.datasets.clear()
-    async with service.worker():
+    async with service.worker_here():
         job = await service.finished(job_id)
     assert (job.state, job.attempts) == ("failed", 1)
     assert job.problem.type == "/problems/dataset-not-found"
@@ -191,7 +191,7 @@ async def test_a_missing_value_fails_the_job_and_names_column_and_row(
     await service.peers.add_dataset("holes", holes)
     await service.create_detector()
     job_id = await service.submit("detectors/forest/train", dataset_id="holes")
-    async with service.worker():
+    async with service.worker_here():
         job = await service.finished(job_id)
     assert (job.state, job.attempts) == ("failed", 1)
     assert job.problem.type == "/problems/data-unfit"
@@ -259,7 +259,7 @@ async def test_events_tell_every_change_and_end_with_the_job(service: Any, make_
     await service.peers.add_dataset("points", make_rows())
     await service.create_detector()
     job_id = await service.submit("detectors/forest/train", dataset_id="points")
-    async with service.worker():
+    async with service.worker_here():
         answer = await service.client.get(f"/api/v1/jobs/{job_id}/events", headers={"last-event-id": "from before"})
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = [dict(line.split(": ", 1) for line in block.split("\n")) for block in answer.text.strip().split("\n\n")]

@@ -1,5 +1,6 @@
 """What every payload shares."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 from uuid import UUID
@@ -9,6 +10,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 Item = TypeVar("Item")
 
 RESERVED_NAMES = frozenset({"edge", "compare", "upload", "latest", "default"})
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+
+
+def is_reference(text: str) -> bool:
+    """Whether this could be an id, a name, a version or an alias. What could not need not be looked for."""
+    return re.fullmatch(_NAME, text) is not None
 
 
 def _not_reserved(name: str) -> str:
@@ -28,7 +35,7 @@ def _not_an_id(name: str) -> str:
 
 ResourceName = Annotated[
     str,
-    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"),
+    StringConstraints(pattern=_NAME),
     AfterValidator(_not_reserved),
     AfterValidator(_not_an_id),
     Field(description="Unique per tenant: letters, digits, '.', '_' and '-', at most 128.", examples=["thyroid"]),

@@ -10,6 +10,7 @@ from uuid import UUID
 import aiohttp
 from pydantic import BaseModel, ValidationError
 from pynomaly_chassis.problems import NotFound, ProblemError
+from pynomaly_contracts.base import is_reference
 from pynomaly_contracts.datasets import Dataset
 from pynomaly_contracts.headers import IDEMPOTENCY_KEY
 from pynomaly_contracts.health import DependencyStatus
@@ -25,7 +26,6 @@ from pynomaly_resilience import (
     ResilientSession,
 )
 
-from detector_service.domain import is_reference
 from detector_service.errors import DatasetNotFound, ModelNotFound, PeerRefused, PeerUnavailable
 
 _BREAKER = BreakerPolicy(consecutive_failures=5, open_s=2.0, open_max_s=30.0)

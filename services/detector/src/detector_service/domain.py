@@ -1,6 +1,5 @@
 """Pure rules: which columns a model uses, and how well scores order labels."""
 
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,12 +11,6 @@ from pynomaly_contracts.jobs import ConfusionMatrix
 FloatVector = NDArray[np.float64]
 BoolVector = NDArray[np.bool_]
 NUMERIC = frozenset({"integer", "number"})
-_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-
-
-def is_reference(text: str) -> bool:
-    """Whether this could be an id, a name, a version or an alias; nothing else needs to be looked for."""
-    return _REFERENCE.fullmatch(text) is not None
 
 
 class Refusal(NamedTuple):

@@ -4,9 +4,15 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, FilePath
 from pydantic_settings import SettingsConfigDict
 from pynomaly_chassis.settings import ServiceSettings, StorageSettings
+
+
+def _is_there(path: Path) -> Path:
+    if not path.exists():
+        raise ValueError("there is no such file or folder")
+    return path
 
 
 class Settings(ServiceSettings):
@@ -25,8 +31,8 @@ class WorkerSettings(Settings, StorageSettings):
 
     service_name: str = "detector-worker"
     port: Annotated[int, Field(ge=0, le=65535, validation_alias="WORKER_PORT")] = 8010
-    signing_key_path: Path
-    trusted_keys_path: Path
+    signing_key_path: FilePath
+    trusted_keys_path: Annotated[Path, AfterValidator(_is_there)]
     job_concurrency: Annotated[int, Field(ge=1, le=64)] = 1
     job_lease_s: Annotated[float, Field(ge=0.5, le=600)] = 15.0
     job_poll_s: Annotated[float, Field(ge=0.05, le=60, description="How long a lost notification goes unnoticed.")] = (

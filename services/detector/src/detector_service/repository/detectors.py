@@ -7,12 +7,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from pynomaly_chassis.ids import new_id
 from pynomaly_chassis.problems import NameTaken
+from pynomaly_contracts.base import is_reference
 from pynomaly_contracts.detectors import Detector, DetectorCreate
 from pynomaly_contracts.problems import FieldProblem
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from detector_service.domain import is_reference
 from detector_service.errors import DetectorNotFound
 from detector_service.tables import detectors
 

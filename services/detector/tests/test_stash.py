@@ -1,0 +1,60 @@
+"""What is kept between the making of an artefact and its registration, and what is swept."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from detector_service.attempt import FOLDER_PREFIX
+from detector_service.repository import Lease, Repository
+from detector_service.stash import Stash, Trained
+from detector_service.worker import sweep_folders
+from obstore.store import LocalStore
+from pynomaly_chassis.ids import new_id, utc_now
+
+FIRST, SECOND = Trained(b"zip\n1", {"fit_duration_s": 1.0}), Trained(b"zip\n2", {"fit_duration_s": 2.0})
+
+
+async def leased(repository: Repository) -> Lease:
+    async with repository.transaction() as tx:
+        await tx.jobs.enqueue("default", "train", {}, headers={})
+        lease = await tx.queue.claim(30)
+    assert lease is not None
+    return lease
+
+
+async def test_of_two_tries_the_first_artefact_counts_for_both(tmp_path: Path, repository: Repository) -> None:
+    stash, lease = Stash(LocalStore(tmp_path)), await leased(repository)
+    assert await stash.find(lease) is None
+    assert await stash.keep(lease, FIRST) == FIRST
+    assert await stash.keep(replace(lease, attempt=2), SECOND) == FIRST
+    assert await stash.find(lease) == FIRST
+
+
+async def test_the_sweep_takes_what_is_a_day_old_and_whose_job_has_ended(
+    tmp_path: Path, repository: Repository
+) -> None:
+    stash = Stash(LocalStore(tmp_path))
+    running = await leased(repository)
+    old, new = replace(running, job_id=new_id()), replace(running, job_id=new_id())
+    for lease in (running, old, new):
+        await stash.keep(lease, FIRST)
+    yesterday = (utc_now() - timedelta(hours=25)).timestamp()
+    for lease in (running, old):
+        os.utime(tmp_path / "default" / "trained" / str(lease.job_id), (yesterday, yesterday))
+    await stash.sweep(repository)
+    left = [await stash.find(lease) is not None for lease in (running, old, new)]
+    assert left == [True, False, True]
+
+
+def test_the_folders_of_dead_workers_are_removed_and_no_others(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    names = (f"{FOLDER_PREFIX}{os.getpid()}-a", f"{FOLDER_PREFIX}{ended.pid}-b", "another")
+    mine, dead, other = (tmp_path / name for name in names)
+    for folder in (mine, dead, other):
+        folder.mkdir()
+    sweep_folders(tmp_path)
+    assert (mine.exists(), dead.exists(), other.exists()) == (True, False, True)
