@@ -85,7 +85,7 @@ async def test_a_version_can_be_asked_for_by_number_id_and_alias(client, registe
         ('{"age": 1, "tsh": 2, "t3": 3, "\\ud800": 4}', "?", "unknown feature"),
     ],
 )
-async def test_a_wrong_feature_is_named(client, register, name, row: str, field: str, message: str) -> None:
+async def test_a_wrong_feature_is_named(*, client, register, name, row: str, field: str, message: str) -> None:
     await register()
     one = await client.post("/api/v1/predict", content=f'{{"data": {row}, "model_id": "{name}"}}', headers=JSON)
     assert (one.status_code, one.json()["type"]) == (422, "/problems/validation")

@@ -85,8 +85,12 @@ async def test_a_signed_graph_that_scores_no_number_is_refused(client, make_arte
 async def test_nothing_is_left_of_a_refused_artefact(client, name, tmp_path: Path) -> None:
     answer = await client.post(f"/api/v1/models/{name}/versions", content=b"junk" * 20, headers=ZIP)
     assert answer.status_code == 422
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert stored_files(tmp_path) == []
     assert (await client.get(f"/api/v1/models/{name}")).status_code == 404
+
+
+def stored_files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def assert_refused(answer: httpx.Response, reason: str) -> None:

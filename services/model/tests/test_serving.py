@@ -32,7 +32,7 @@ async def test_a_new_latest_drops_no_request(register, predict) -> None:
 
 
 async def test_another_replica_follows_a_new_latest_a_moved_alias_and_a_deletion(
-    client, make_app, make_client, register, name, until
+    *, client, make_app, make_client, register, name, until
 ) -> None:
     await register(1.0)
     latest: dict[str, Any] = {"data": ROW, "model_id": name}
@@ -81,7 +81,7 @@ async def test_stored_bytes_that_were_exchanged_are_refused_at_load(
 
 
 async def test_an_artefact_whose_key_was_revoked_is_refused_at_load(
-    make_app, make_client, register_at, keys: Path, stranger: Path, tmp_path: Path, name
+    *, make_app, make_client, register_at, keys: Path, stranger: Path, tmp_path: Path, name
 ) -> None:
     trusted = tmp_path / "trusted"
     shutil.copytree(keys / "trusted", trusted)

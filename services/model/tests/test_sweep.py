@@ -27,7 +27,7 @@ def files(storage: Path) -> set[str]:
 
 @pytest.mark.parametrize(("kept", "expected"), [(NOW, 1), (DAY, 3)])
 async def test_bytes_of_deleted_models_and_without_a_row_go_when_they_are_old(
-    database, client, register, name, tmp_path: Path, kept: timedelta, expected: int
+    *, database, client, register, name, tmp_path: Path, kept: timedelta, expected: int
 ) -> None:
     await register(1.0)
     await client.delete(f"/api/v1/models/{name}")

@@ -1,8 +1,8 @@
 """Which version answers: (tenant, model, version) as asked for, to a model in memory.
 
-Answers are remembered for two seconds and at once forgotten when a change is announced, so that a moved alias or a
-new latest is followed by every replica. What is known stays in use while the database is away or a new version does
-not load.
+Answers are remembered for a while (MODEL_REFRESH_S) and at once forgotten when a change is announced, so that a moved
+alias or a new latest is followed by every replica. What is known stays in use while the database is away or a new
+version does not load.
 """
 
 import asyncio
@@ -22,7 +22,6 @@ from model_service.runtime import ModelRuntime, ServedModel
 from model_service.single_flight import SingleFlight
 
 log = structlog.get_logger()
-FRESH_S = 2.0
 RESOLVE_TIMEOUT_S = 1.0
 MAX_ENTRIES = 10_000
 Key = tuple[str, str | None, str | None]
@@ -42,7 +41,7 @@ class _Entry:
 class Serving:
     """Resolves and loads; `current` is the fast path."""
 
-    def __init__(self, repository: ModelRepository, runtime: ModelRuntime, *, fresh_s: float = FRESH_S) -> None:
+    def __init__(self, repository: ModelRepository, runtime: ModelRuntime, *, fresh_s: float) -> None:
         self._repository, self._runtime, self._fresh_s = repository, runtime, fresh_s
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._looks: SingleFlight[Key, ServedModel] = SingleFlight()

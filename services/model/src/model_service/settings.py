@@ -17,6 +17,9 @@ class Settings(ServiceSettings, StorageSettings):
     trusted_keys_path: Path = Field(description="A PEM file, or a folder of *.pem: whose signatures are accepted.")
     max_artefact_size: Annotated[int, Field(ge=1)] = 256 * MIB
     model_cache_bytes: Annotated[int, Field(ge=1)] = 1024 * MIB
+    model_refresh_s: Annotated[
+        float, Field(gt=0, le=3600, description="How long an answer is not looked up again.")
+    ] = 2.0
     max_detection_batch_size: Annotated[int, Field(ge=1, le=100_000, description="Rows.")] = 100_000
     scoring_threads: Annotated[int, Field(ge=1, le=256)] = os.cpu_count() or 1
     scoring_queue_size: Annotated[int, Field(ge=0, le=10_000, description="Scorings that may wait for a thread.")] = 32
