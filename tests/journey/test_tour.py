@@ -33,7 +33,7 @@ def test_the_first_run_tours_and_the_second_on_kept_state_does_too(pynomaly: "Py
     for _ in range(2):
         toured = pynomaly("up", "--run", str(ROOT / "examples" / "tour.py"), "--once", **settings)
         assert toured.returncode == 0, toured.stdout + toured.stderr
-        assert "POST /api/v1/datasets/upload" in toured.stdout
+        assert "POST  /api/v1/datasets/upload" in toured.stdout
         assert (tmp_path / "tour.png").read_bytes().startswith(b"\x89PNG")
 
 
