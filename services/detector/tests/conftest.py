@@ -273,8 +273,8 @@ class Service:
     @asynccontextmanager
     async def worker_here(self, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
         """A worker in this process, where nobody kills it; a client of its health and metrics."""
-        told = {name.lower(): value for name, value in self.environment.items()}
-        app = create_worker_app(WorkerSettings(**told, **settings))
+        told: dict[str, Any] = {name.lower(): value for name, value in self.environment.items()}
+        app = create_worker_app(WorkerSettings(**(told | settings)))
         transport = httpx.ASGITransport(app)
         async with (
             app.router.lifespan_context(app),

@@ -1,6 +1,7 @@
 """The API against its own description: whatever the schema allows, or forbids, is answered as described."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -24,23 +25,12 @@ CHECKS = [not_a_server_error, content_type_conformance, response_schema_conforma
 @asynccontextmanager
 async def listening(service: Any) -> AsyncIterator[str]:
     """The fixture's application on a port of its own; its lifespan is the fixture's."""
-    server = uvicorn.Server(uvicorn.Config(service.app, port=0, lifespan="off", log_config=None))
-    started = asyncio.Event()
-    serving = asyncio.create_task(_serve(server, started))
-    await started.wait()
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    await serving
-
-
-async def _serve(server: uvicorn.Server, started: asyncio.Event) -> None:
-    config = server.config
-    config.load()
-    server.lifespan = config.lifespan_class(config)
-    await server.startup()
-    started.set()
-    await server.main_loop()
-    await server.shutdown()
+    server = uvicorn.Server(uvicorn.Config(service.app, lifespan="off", log_config=None))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await serving
 
 
 def probe(url: str) -> int:

@@ -80,11 +80,10 @@ class Attempt:
             await asyncio.gather(*tasks, return_exceptions=True)
         if work in ended:
             return await self._settle(*self._judge(work))
-        if guard not in ended:
-            return await self._settle("handed_back", lambda tx: tx.queue.hand_back(self._lease))
-        if guard.result() == Standing.CANCELLED:
+        if guard in ended and guard.result() == Standing.CANCELLED:
             return await self._settle("cancelled", lambda tx: tx.queue.cancelled(self._lease))
-        return "lost"
+        # Asked to end, or out of reach of the database for a whole lease; where it is another's by now, it stays so.
+        return await self._settle("handed_back", lambda tx: tx.queue.hand_back(self._lease))
 
     async def _guard(self, bell: asyncio.Event) -> Standing:
         """Renew the lease and tell the news until the job is cancelled or another's."""

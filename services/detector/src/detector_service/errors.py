@@ -9,10 +9,14 @@ ProblemError
 |-- ArtefactRefused, MemoryLimitReached, JobQuarantined: ends of jobs
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 from pynomaly_chassis.problems import Conflict, Invalid, NotFound, ProblemError, Unavailable, problem_response
+from pynomaly_contracts.problems import FieldProblem
+
+MAX_NAMED = 50
 
 
 class DetectorNotFound(NotFound):
@@ -61,6 +65,12 @@ class DataUnfit(Invalid):
     """The data set cannot be used for what was asked."""
 
     type, title = "/problems/data-unfit", "Data set does not fit"
+
+    @classmethod
+    def because(cls, refusals: Sequence[tuple[str, Any, str]]) -> "DataUnfit":
+        """Of (field, value, message), at least one."""
+        wrong = [FieldProblem(field=field, value=value, message=message) for field, value, message in refusals]
+        return cls("; ".join(item.message for item in wrong[:MAX_NAMED]), errors=wrong[:MAX_NAMED])
 
 
 class PeerUnavailable(Unavailable):

@@ -5,6 +5,7 @@ share, such as its database's password, the child does not get.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -64,7 +65,8 @@ class Sandbox:
             code = await process.wait()
         finally:
             if process.returncode is None:
-                os.killpg(process.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it ended just now
+                    os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
         return self._answer(folder, code)
 

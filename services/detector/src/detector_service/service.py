@@ -238,11 +238,11 @@ def _check_definition(algorithm: str, parameters: Mapping[str, Any], feature_col
 def _train_spec(detector: Detector, dataset: Dataset) -> TrainSpec:
     if dataset.n_rows < 2:
         message = f"data set {dataset.name!r} has {dataset.n_rows} row; training needs at least 2"
-        raise _unfit(domain.Unfit(domain.Refusal("body.dataset_id", str(dataset.id), message)))
+        raise DataUnfit.because([("body.dataset_id", str(dataset.id), message)])
     try:
         features, ignored = domain.choose_features(dataset.columns, dataset.target_column, detector.feature_columns)
     except domain.Unfit as error:
-        raise _unfit(error) from error
+        raise DataUnfit.because(error.refusals) from error
     return TrainSpec(
         dataset_id=dataset.id,
         dataset_version=dataset.version,
@@ -259,7 +259,7 @@ def _train_spec(detector: Detector, dataset: Dataset) -> TrainSpec:
 def _target_of(dataset: Dataset, ref: str) -> str:
     if dataset.target_column is None:
         message = f"data set {dataset.name!r} has no target column; evaluation compares with labels"
-        raise _unfit(domain.Unfit(domain.Refusal("body.dataset_id", ref, message)))
+        raise DataUnfit.because([("body.dataset_id", ref, message)])
     return dataset.target_column
 
 
@@ -267,9 +267,4 @@ def _check_columns(dataset: Dataset, features: Sequence[str]) -> None:
     try:
         domain.check_features(dataset.columns, features)
     except domain.Unfit as error:
-        raise _unfit(error) from error
-
-
-def _unfit(error: domain.Unfit) -> DataUnfit:
-    wrong = [FieldProblem(field=item.field, value=item.value, message=item.message) for item in error.refusals]
-    return DataUnfit(str(error), errors=wrong[:50])
+        raise DataUnfit.because(error.refusals) from error

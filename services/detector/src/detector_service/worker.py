@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import structlog
 from prometheus_client import CollectorRegistry, Counter
+from pynomaly_chassis.database import DatabaseUnavailable
 from pynomaly_contracts.headers import REQUEST_ID
 from pynomaly_contracts.jobs import JobKind
 
@@ -56,13 +57,15 @@ class Worker:
         """Whether there was a job. What breaks here is logged: a worker outlives every job and every outage."""
         try:
             lease = await self._claim()
-            if lease is None:
-                return False
-            await self._carry_out(lease)
+            if lease is not None:
+                await self._carry_out(lease)
+        except DatabaseUnavailable as error:
+            log.warning("worker.database_unavailable", error=str(error))
+            return False
         except Exception:
             log.exception("worker.lane_failed")
             return False
-        return True
+        return lease is not None
 
     async def _claim(self) -> Lease | None:
         async with self._terms.repository.transaction() as tx:

@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 from pynomaly_chassis.problems import ProblemError
-from pynomaly_contracts.problems import FieldProblem
 from pynomaly_scoring import ArtefactError
 
 from detector_service.domain import Unfit
@@ -27,7 +26,7 @@ def answer(load: Callable[[], Work], folder: Path, channel: int) -> None:
     try:
         found = load()(folder, request, report)
     except Unfit as error:
-        _refuse(folder, _unfit(error))
+        _refuse(folder, DataUnfit.because(error.refusals))
     except ArtefactError as error:
         _refuse(folder, ArtefactRefused(str(error), reason=error.reason))
     else:
@@ -36,8 +35,3 @@ def answer(load: Callable[[], Work], folder: Path, channel: int) -> None:
 
 def _refuse(folder: Path, problem: ProblemError) -> None:
     (folder / REFUSAL).write_bytes(orjson.dumps(problem_document(problem)))
-
-
-def _unfit(error: Unfit) -> DataUnfit:
-    wrong = [FieldProblem(field=item.field, value=item.value, message=item.message) for item in error.refusals]
-    return DataUnfit(str(error), errors=wrong)
