@@ -12,7 +12,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from pynomaly import Client, ConnectionFailed
+from pynomaly import Client
+from pynomaly.errors import ConnectionFailed
 from pynomaly_suite import Ports, status
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
