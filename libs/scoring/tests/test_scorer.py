@@ -95,6 +95,16 @@ def test_a_scorer_knows_its_manifest_and_is_larger_than_its_model(
     assert scorer.n_bytes > len(artefact.model)
 
 
+@pytest.mark.parametrize(("said", "found"), [("80000", 80_000), ("1", 24), ("many", 24)])
+def test_the_memory_of_a_row_is_what_the_graph_says_but_no_less_than_the_row(
+    artefact: Artefact, build_graph: BuildGraph, said: str, found: int
+) -> None:
+    model = build_graph()
+    helper.set_model_props(model, {"pynomaly.working_bytes_per_row": said})
+    scorer = Scorer(dataclasses.replace(artefact, model=model.SerializeToString()))
+    assert scorer.working_bytes_per_row == found
+
+
 def test_no_threads_at_all_is_a_value_error(artefact: Artefact) -> None:
     with pytest.raises(ValueError, match="threads"):
         Scorer(artefact, threads=0)

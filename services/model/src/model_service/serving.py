@@ -99,9 +99,9 @@ class Serving:
 
     def _mark(self, keys: Iterable[Key]) -> None:
         self._n_changes += 1
+        self._looks.renounce()
         for key in keys:
             self._entries[key].moved = True
-            self._looks.renounce(key)
 
     async def _look(self, key: Key) -> ServedModel:
         known, n_changes = self._entries.get(key), self._n_changes

@@ -29,9 +29,9 @@ class SingleFlight(Generic[Key, Value]):
             task.add_done_callback(lambda done: self._end(key, done))
         return task
 
-    def renounce(self, key: Key) -> None:
+    def renounce(self) -> None:
         """Who comes from now on does not share what runs already: it began before something changed."""
-        self._running.pop(key, None)
+        self._running.clear()
 
     async def close(self) -> None:
         """Cancel what runs and wait for its end."""
