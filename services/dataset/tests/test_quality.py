@@ -1,10 +1,13 @@
 """Quality reports: figures that a reader can check, and warnings that name their column."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from dataset_service.app import create_app
+from dataset_service.settings import Settings
 
 Upload = Callable[..., Awaitable[httpx.Response]]
 QUALITY = "/api/v1/datasets/table/quality"
@@ -72,6 +75,17 @@ async def test_the_target_is_counted_by_label_and_warned_of(
 async def test_a_sound_table_has_no_warnings(upload: Upload, client: httpx.AsyncClient) -> None:
     await upload(csv(x=[i / 7 for i in range(50)], y=[int(i < 5) for i in range(50)]), target_column="y")
     assert (await client.get(QUALITY)).json()["warnings"] == []
+
+
+async def test_a_table_of_many_columns_is_reported_on_within_seconds(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"max_columns": 10_000}))
+    transport = httpx.ASGITransport(app)
+    content = csv(**{f"c{number}": [number, number / 7, 3] for number in range(2_000)})
+    form: dict[str, Any] = {"data": {"name": "table"}, "files": {"file": ("t.csv", content, "text/csv")}}
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://d") as client:
+        assert (await client.post("/api/v1/datasets/upload", **form)).status_code == 201
+        report = (await client.get(QUALITY, timeout=20)).json()
+    assert len(report["columns"]) == 2_000
 
 
 async def test_infinite_values_are_left_out_of_the_figures(upload: Upload, client: httpx.AsyncClient) -> None:
