@@ -17,6 +17,9 @@ from pynomaly_chassis.problems import Unavailable
 from pynomaly_chassis.settings import ServiceSettings
 
 _LOST = (OSError, InterfaceError, OperationalError, PoolTimeoutError, TimeoutError)
+# SQLSTATEs of a server that will not now, whatever is asked: connection, login, no such database; resources,
+# intervention; a standby, a lock, a conflict, a deadlock.
+_NOT_NOW = ("08", "28", "3D000", "53", "57", "25006", "55P03", "40001", "40P01")
 
 
 class DatabaseUnavailable(Unavailable):
@@ -49,8 +52,8 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A transaction: committed at the end of the block, rolled back on any exception.
 
-        Raises DatabaseUnavailable where the server cannot be reached; a commit whose answer was lost also
-        raises it, so callers must be able to run again.
+        Raises DatabaseUnavailable where the server cannot be reached or says that it cannot now; a commit whose
+        answer was lost also raises it, so callers must be able to run again.
         """
         try:
             async with self.engine.begin() as connection:
@@ -58,9 +61,9 @@ class Database:
         except _LOST as error:
             raise DatabaseUnavailable("the database does not answer; try again", retry_after_s=1) from error
         except DBAPIError as error:
-            if not error.connection_invalidated:
+            if not (error.connection_invalidated or _sqlstate(error).startswith(_NOT_NOW)):
                 raise
-            raise DatabaseUnavailable("the connection to the database broke; try again", retry_after_s=1) from error
+            raise DatabaseUnavailable("the database broke off; try again", retry_after_s=1) from error
 
     async def health(self) -> DatabaseHealth:
         """One round trip, with the schema's revision and the pool's use."""
@@ -83,6 +86,10 @@ class Database:
     async def close(self) -> None:
         """Close every pooled connection."""
         await self.engine.dispose()
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
 
 
 async def connect_raw(url: str, *, application_name: str) -> asyncpg.Connection:
