@@ -109,9 +109,11 @@ def _worker_lifespan(
                 registry=registry,
             )
             loop = asyncio.create_task(worker.run())
-            yield
-            worker.drain()
-            await loop
+            try:
+                yield
+            finally:
+                worker.drain()
+                await loop
 
     return lifespan
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 from pydantic import BaseModel
@@ -34,7 +35,8 @@ BEAT_S = 1.0
 """Longest time between two looks at the lease, so that a lost notification delays a cancel by no more."""
 NEWS_S = 0.2
 """Shortest time between two reports of progress."""
-SETTLE_TRIES = 5
+SETTLE_S = 60.0
+"""How long an end is tried to be written down while the database is away: longer than it takes to start again."""
 Settlement = Callable[[Transaction], Awaitable[bool]]
 
 
@@ -52,32 +54,21 @@ class Terms:
 class Attempt:
     """Runs a task while it holds the job, then settles the job."""
 
-    def __init__(self, terms: Terms, lease: Lease, task: Task) -> None:
+    def __init__(self, terms: Terms, lease: Lease, task: Task, *, claimed_s: float) -> None:
+        """claimed_s: monotonic clock before the claim was sent, s: by this clock the lease ends no later."""
         self._terms, self._lease, self._task = terms, lease, task
         self._news: tuple[str, float] | None = None
-        self._held_until_s = time.monotonic() + terms.lease_s
+        self._held_until_s = claimed_s + terms.lease_s
+        self._beat_s = min(terms.lease_s / 3, BEAT_S)
 
     async def run(self) -> str:
         """How it ended, in a word for logs and metrics. Never raises for what the task does."""
-        prefix = f"{FOLDER_PREFIX}{os.getpid()}-"
-        with (
-            tempfile.TemporaryDirectory(prefix=prefix, dir=self._terms.folder) as name,
-            self._terms.work.subscription() as bell,
-        ):
-
-            def report(stage: str, progress: float) -> None:
-                self._news = (stage, progress)
-                bell.set()
-
-            work = asyncio.create_task(self._task.run(self._lease, Path(name), report))
+        with self._terms.work.subscription() as bell:
+            work = asyncio.create_task(self._work(bell))
             guard = asyncio.create_task(self._guard(bell))
+            lapse = asyncio.create_task(self._lapse())
             drain = asyncio.create_task(self._terms.draining.wait())
-            tasks = (work, guard, drain)
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            ended = [task for task in tasks if task.done()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            ended = await _first(work, guard, lapse, drain)
         if work in ended:
             return await self._settle(*self._judge(work))
         if guard in ended and guard.result() == Standing.CANCELLED:
@@ -85,15 +76,28 @@ class Attempt:
         # Asked to end, or out of reach of the database for a whole lease; where it is another's by now, it stays so.
         return await self._settle("handed_back", lambda tx: tx.queue.hand_back(self._lease))
 
+    async def _work(self, bell: asyncio.Event) -> BaseModel:
+        def report(stage: str, progress: float) -> None:
+            self._news = (stage, progress)
+            bell.set()
+
+        prefix = f"{FOLDER_PREFIX}{os.getpid()}-"
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=self._terms.folder) as name:
+            return await self._task.run(self._lease, Path(name), report)
+
     async def _guard(self, bell: asyncio.Event) -> Standing:
         """Renew the lease and tell the news until the job is cancelled or another's."""
-        beat_s = min(self._terms.lease_s / 3, BEAT_S)
         while True:
-            await wait_for(bell, beat_s)
+            await wait_for(bell, self._beat_s)
             standing = await self._renew()
             if standing != Standing.HELD:
                 return standing
-            await asyncio.sleep(min(beat_s, NEWS_S))
+            await asyncio.sleep(min(self._beat_s, NEWS_S))
+
+    async def _lapse(self) -> None:
+        """Return when the lease has ended, whether renewing it fails or hangs."""
+        while (left_s := self._held_until_s - time.monotonic()) > 0:  # noqa: ASYNC110 - the end moves meanwhile
+            await asyncio.sleep(left_s)
 
     async def _renew(self) -> Standing:
         asked_s, news = time.monotonic(), self._news
@@ -101,7 +105,7 @@ class Attempt:
             async with self._terms.repository.transaction() as tx:
                 standing = await tx.queue.renew(self._lease, self._terms.lease_s, news)
         except DatabaseUnavailable:
-            return Standing.HELD if time.monotonic() < self._held_until_s else Standing.LOST
+            return Standing.HELD  # `_lapse` tells when it is no more
         self._held_until_s = asked_s + self._terms.lease_s
         if self._news is news:
             self._news = None
@@ -142,15 +146,26 @@ class Attempt:
 
     async def _settle(self, end: str, settlement: Settlement) -> str:
         """Write the end down, unless the job is another's by now. Raises DatabaseUnavailable at last."""
-        for tries_left in reversed(range(SETTLE_TRIES)):
+        give_up_s = time.monotonic() + SETTLE_S
+        while True:
             try:
                 async with self._terms.repository.transaction() as tx:
                     return end if await settlement(tx) else "fenced"
             except DatabaseUnavailable:
-                if not tries_left:
+                if time.monotonic() > give_up_s:
                     raise
-            await asyncio.sleep(1)
-        raise AssertionError("the last try returns or raises")
+            await asyncio.sleep(self._beat_s)
+
+
+async def _first(*tasks: "asyncio.Task[Any]") -> "set[asyncio.Task[Any]]":
+    """Those that ended first. The others are cancelled, and have ended too, whatever ends this wait."""
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return ended
 
 
 async def _succeed(tx: Transaction, lease: Lease, result: BaseModel) -> bool:

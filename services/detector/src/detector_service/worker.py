@@ -1,7 +1,9 @@
 """The job loop: claim, work, and hand back what is unfinished when asked to end."""
 
 import asyncio
+import os
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -56,9 +58,10 @@ class Worker:
     async def _work_once(self) -> bool:
         """Whether there was a job. What breaks here is logged: a worker outlives every job and every outage."""
         try:
+            claimed_s = time.monotonic()
             lease = await self._claim()
             if lease is not None:
-                await self._carry_out(lease)
+                await self._carry_out(lease, claimed_s)
         except DatabaseUnavailable as error:
             log.warning("worker.database_unavailable", error=str(error))
             return False
@@ -72,18 +75,28 @@ class Worker:
             await tx.queue.end_hopeless()
             return await tx.queue.claim(self._terms.lease_s)
 
-    async def _carry_out(self, lease: Lease) -> None:
+    async def _carry_out(self, lease: Lease, claimed_s: float) -> None:
         fields = {"job_id": str(lease.job_id), "kind": lease.kind, "attempt": lease.attempt}
         with structlog.contextvars.bound_contextvars(**fields, request_id=lease.headers.get(REQUEST_ID)):
             log.info("job.started")
-            end = await Attempt(self._terms, lease, self._tasks[lease.kind]).run()
+            end = await Attempt(self._terms, lease, self._tasks[lease.kind], claimed_s=claimed_s).run()
             self._ended.labels(lease.kind, end).inc()
             log.info("job.attempt_ended", end=end)
 
 
 def sweep_folders(folder: Path) -> None:
-    """Remove what killed workers of this machine left."""
+    """Remove what killed workers of this machine left. Called before this process makes any of its own.
+
+    A folder with this process's own id is an earlier process's: in a container, each start gets the same id.
+    """
     for left in folder.glob(f"{FOLDER_PREFIX}*"):
         pid = left.name.removeprefix(FOLDER_PREFIX).partition("-")[0]
-        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(left)
+        if pid.isdecimal() and (int(pid) == os.getpid() or not psutil.pid_exists(int(pid))):
+            _remove(left)
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:  # another user's, or another worker sweeps too: no reason not to start
+        log.warning("worker.folder_not_removed", folder=str(folder), error=str(error))
