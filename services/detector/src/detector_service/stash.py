@@ -4,6 +4,8 @@ A signature is random, so a second try would make other bytes and register a sec
 job is therefore kept before it is registered, and every later try of the job registers that one.
 """
 
+import contextlib
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -19,6 +21,7 @@ from pynomaly_chassis.storage import put_exclusive
 from detector_service.repository import Lease, Repository
 
 KEPT = timedelta(hours=24)
+_KEY = re.compile(r"[^/]+/trained/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 
 @dataclass(frozen=True)
@@ -53,20 +56,28 @@ class Stash:
         return trained
 
     async def sweep(self, repository: Repository) -> None:
-        """Delete what is over 24 h old and belongs to no job that may still need it."""
+        """Delete what is over 24 h old and belongs to no job that may still need it.
+
+        Other services may keep their objects in the same bucket: what is not a stash's is left alone.
+        """
         before = utc_now() - KEPT
-        old = {
-            UUID(item["path"].rpartition("/")[2]): item["path"]
-            async for batch in obstore.list(self._store)
-            for item in batch
-            if item["last_modified"] < before
-        }
-        if not old:
-            return
-        async with repository.transaction() as tx:
-            needed = await tx.queue.unfinished(set(old))
-        await obstore.delete_async(self._store, [path for job_id, path in old.items() if job_id not in needed])
+        async for listed in obstore.list(self._store):
+            aged = [item["path"] for item in listed if item["last_modified"] < before]
+            old = {job_id: path for path in aged if (job_id := _job_of(path)) is not None}
+            if not old:
+                continue
+            async with repository.transaction() as tx:
+                needed = await tx.queue.unfinished(set(old))
+            for job_id in old.keys() - needed:
+                with contextlib.suppress(FileNotFoundError):  # another worker sweeps too
+                    await obstore.delete_async(self._store, old[job_id])
 
 
 def _key(lease: Lease) -> str:
     return f"{lease.tenant_id}/trained/{lease.job_id}"
+
+
+def _job_of(path: str) -> UUID | None:
+    """The job of a key that `_key` made; None for any other."""
+    match = _KEY.fullmatch(path)
+    return UUID(match[1]) if match else None
