@@ -57,6 +57,14 @@ async def test_the_worker_serves_all_tenants_in_the_order_of_asking(repository: 
     assert [(lease.job_id, lease.tenant_id) for lease in leases] == [(first, "one"), (second, "two")]
 
 
+async def test_a_tenant_with_a_long_queue_does_not_keep_another_waiting(repository: Repository) -> None:
+    busy = [await enqueue(repository, "busy") for _ in range(4)]
+    assert (await held(repository)).job_id == busy[0]
+    quiet = [await enqueue(repository, "quiet") for _ in range(2)]
+    turns = [(await held(repository)).job_id for _ in range(5)]
+    assert turns == [quiet[0], busy[1], quiet[1], busy[2], busy[3]]
+
+
 async def test_a_claim_carries_spec_and_travelling_headers(repository: Repository) -> None:
     await enqueue(repository)
     lease = await held(repository)

@@ -53,13 +53,16 @@ class JobQueue:
         self._connection = connection
 
     async def claim(self, lease_s: float) -> Lease | None:
-        """The job that has waited longest, or one whose worker's lease has ended; None where there is none."""
+        """A job that waits or whose worker's lease has ended; None where there is none.
+
+        Tenants take turns: first comes the one whose last job began longest ago, with the job that has waited longest.
+        """
         due = sa.and_(jobs.c.state == "queued", jobs.c.run_after <= _NOW)
         ready = sa.and_(sa.or_(due, _lapsed()), sa.not_(_hopeless()))
         candidate = (
             sa.select(jobs.c.id)
             .where(ready)
-            .order_by(jobs.c.run_after, jobs.c.id)
+            .order_by(_last_turn().asc().nulls_first(), jobs.c.run_after, jobs.c.id)
             .limit(1)
             .with_for_update(skip_locked=True)
         )
@@ -167,6 +170,12 @@ def _is_held(lease: Lease) -> sa.ColumnElement[bool]:
         jobs.c.state == "running",
         jobs.c.attempts == lease.attempt,
     )
+
+
+def _last_turn() -> sa.ScalarSelect[Any]:
+    """When the latest of the tenant's jobs was begun for the first time; null where none was."""
+    others = jobs.alias("others")
+    return sa.select(sa.func.max(others.c.started_at)).where(others.c.tenant_id == jobs.c.tenant_id).scalar_subquery()
 
 
 def _lapsed() -> sa.ColumnElement[bool]:
