@@ -1,8 +1,11 @@
 """What every service does with a request."""
 
 import httpx
+import orjson
 import pytest
+from pynomaly_chassis.problems import MAX_VALUE_CHARS, Invalid, problem_response
 from pynomaly_chassis.settings import ServiceSettings, load_settings
+from pynomaly_contracts.problems import FieldProblem
 
 JSON = {"content-type": "application/json"}
 
@@ -49,6 +52,15 @@ async def test_a_problem_names_field_value_and_request(client: httpx.AsyncClient
     assert answer.headers["x-request-id"] == "abc"
     assert answer.json()["instance"] == "abc"
     assert answer.json()["errors"] == [{"field": "body.text", "message": "Input should be a valid string", "value": 7}]
+
+
+def test_a_problem_can_say_anything_of_what_was_sent() -> None:
+    half = FieldProblem(field="body.\ud800", message="not \ud800", value=[["\ud800"] * 1000] * 1000)
+    answer = problem_response(Invalid("about \ud800", errors=[half]))
+    body = orjson.loads(answer.body)
+    assert body["detail"] == "about ?"
+    assert (body["errors"][0]["field"], body["errors"][0]["message"]) == ("body.?", "not ?")
+    assert len(body["errors"][0]["value"]) == MAX_VALUE_CHARS + 1
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("DELETE", "/api/v1/notes", 405)])

@@ -2,12 +2,16 @@
 
 import asyncio
 import hashlib
+import io
+import json
+import zipfile
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from pynomaly_scoring import pack
 
 ZIP = {"content-type": "application/zip"}
 
@@ -52,12 +56,21 @@ def _tampered(archive: bytes) -> bytes:
     return archive.replace(b'"seed":0', b'"seed":1')
 
 
+def _signed_by_half_a_character(archive: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(archive)) as members:
+        files = {name: members.read(name) for name in members.namelist()}
+    bundle = json.loads(files["model.sig"])
+    bundle["verificationMaterial"]["publicKey"]["hint"] = "\ud800"
+    return pack({**files, "model.sig": json.dumps(bundle).encode()})
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
         (lambda _: b"no zip at all, but long enough to be read as one", "archive-malformed"),
         (lambda archive: archive[: len(archive) // 2], "archive-malformed"),
         (_tampered, "archive-malformed"),  # the zip's own checksum
+        (_signed_by_half_a_character, "signature-malformed"),
     ],
 )
 async def test_bytes_that_are_no_whole_artefact_are_refused(client, make_artefact, name, spoil, reason) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import re
+import reprlib
 from typing import Any, ClassVar
 
 import orjson
@@ -9,12 +10,16 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pynomaly_contracts.media import PROBLEM
-from pynomaly_contracts.problems import FieldProblem
+from pynomaly_contracts.problems import FieldProblem, carried
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 log = structlog.get_logger()
 MAX_VALUE_CHARS = 200
+# A body may be 64 MiB of one wrong list: only its beginning is ever written out.
+_BEGINNING = reprlib.Repr()
+_BEGINNING.maxlist = _BEGINNING.maxdict = 20
+_BEGINNING.maxstring = _BEGINNING.maxother = MAX_VALUE_CHARS
 
 
 class ProblemError(HTTPException):
@@ -36,7 +41,7 @@ class ProblemError(HTTPException):
         **members: Any,
     ) -> None:
         headers = {} if retry_after_s is None else {"retry-after": str(max(1, math.ceil(retry_after_s)))}
-        super().__init__(self.status, detail, headers)
+        super().__init__(self.status, carried(detail), headers)
         self.errors = errors or []
         self.members = members
 
@@ -179,6 +184,5 @@ def _shown(value: Any) -> Any:
         return value if not isinstance(value, int) or abs(value) < 2**53 else str(value)[:MAX_VALUE_CHARS]
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    text = value if isinstance(value, str) else repr(value)
-    text = text.encode("utf-8", "replace").decode()
+    text = carried(value[: MAX_VALUE_CHARS + 1] if isinstance(value, str) else _BEGINNING.repr(value))
     return text if len(text) <= MAX_VALUE_CHARS else text[:MAX_VALUE_CHARS] + "…"

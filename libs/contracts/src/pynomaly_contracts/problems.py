@@ -1,8 +1,16 @@
 """Problem details, RFC 9457."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def carried(text: str) -> str:
+    """The text as UTF-8 can carry it: JSON may spell half a surrogate pair, which becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
+
+
+Text = Annotated[str, BeforeValidator(carried)]
 
 
 class FieldProblem(BaseModel):
@@ -10,8 +18,8 @@ class FieldProblem(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    field: str = Field(description="Path of the field, e.g. 'body.contamination' or 'query.limit'.")
-    message: str = Field(description="What is wrong and what would be right.")
+    field: Text = Field(description="Path of the field, e.g. 'body.contamination' or 'query.limit'.")
+    message: Text = Field(description="What is wrong and what would be right.")
     value: Any = Field(default=None, description="The value that was sent, shortened when long.")
 
 

@@ -56,7 +56,7 @@ def _open_bundle(bundle: object) -> tuple[str, bytes, bytes]:
 def _check_signature(hint: str, payload: bytes, signature: bytes, trusted: TrustedKeys) -> None:
     key = trusted.by_hint.get(hint)
     if key is None:
-        raise KeyUnknown("key-unknown", f"no trusted key has the hint {hint[:64]}")
+        raise KeyUnknown("key-unknown", f"no trusted key has the hint {hint[:64]!r}")
     try:
         key.verify(signature, _pre_authentication_encoding(payload), ECDSA(SHA256()))
     except InvalidSignature as error:

@@ -1,4 +1,4 @@
-"""JSON read strictly: no duplicate key, no NaN, no overflow, no bool where a number is due."""
+"""JSON read strictly: no duplicate key, no NaN, no overflow, no half of a character, no bool for a number."""
 
 import json
 import math
@@ -10,9 +10,11 @@ T = TypeVar("T")
 def parse(document: bytes) -> object:
     """The document's value. ValueError: not UTF-8, not JSON, a duplicate key, a non-finite number, too deep."""
     try:
-        return json.loads(document.decode(), object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+        value = json.loads(document.decode(), object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+        json.dumps(value, ensure_ascii=False).encode()  # "\ud800" is JSON, and no Unicode
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    return value
 
 
 def take(container: object, key: str, kind: type[T]) -> T:
@@ -21,7 +23,7 @@ def take(container: object, key: str, kind: type[T]) -> T:
         raise ValueError(f"{key} is missing")
     value = container[key]
     if kind is float and type(value) is int:
-        value = float(value)  # JSON has one kind of number
+        value = _finite(str(value))  # JSON has one kind of number
     if type(value) is not kind:
         raise ValueError(f"{key} must be {kind.__name__}, not {type(value).__name__}")
     return value

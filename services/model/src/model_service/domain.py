@@ -78,7 +78,7 @@ class FeatureOrder:
         for name, value in row.items():
             if name not in self._known:
                 message = f"unknown feature; the model has {self._shown_names()}"
-                yield FieldProblem(field=f"{place}.{_printable(name)}", message=message, value=value)
+                yield FieldProblem(field=f"{place}.{name[:128]}", message=message, value=value)
             elif not is_finite_number(value):
                 yield _not_a_number(f"{place}.{name}", value)
 
@@ -109,8 +109,3 @@ def is_finite_number(value: object) -> bool:
 def _not_a_number(field: str, value: object) -> FieldProblem:
     message = "a value is missing; this model takes none" if value is None else "not a finite number"
     return FieldProblem(field=field, message=message, value=value if not isinstance(value, dict | list) else None)
-
-
-def _printable(name: str) -> str:
-    """The name as UTF-8 can carry it, cut."""
-    return name[:128].encode("utf-8", "replace").decode()
