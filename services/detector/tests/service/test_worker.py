@@ -20,6 +20,11 @@ async def ready(service: Any, make_rows: Callable[..., pa.Table]) -> Any:
     return service
 
 
+def is_at_work(job: Any) -> bool:
+    """Whether its child runs."""
+    return job.stage in ("reading rows", "fitting")
+
+
 async def test_a_job_survives_the_kill_of_its_worker_and_is_registered_once(ready: Any) -> None:
     ready.peers.open_gate.clear()
     job_id = await ready.submit(TRAIN, dataset_id="points")
@@ -28,7 +33,7 @@ async def test_a_job_survives_the_kill_of_its_worker_and_is_registered_once(read
         first.send(signal.SIGKILL)
         await first.ended()
     ready.peers.open_gate.set()
-    async with ready.worker(job_lease_s=1):
+    async with ready.worker_here(job_lease_s=1):
         job = await ready.finished(job_id)
     assert job.state == "succeeded", job.problem
     assert job.attempts == 2
@@ -38,8 +43,8 @@ async def test_a_job_survives_the_kill_of_its_worker_and_is_registered_once(read
 async def test_a_child_does_not_outlive_its_killed_worker(ready: Any) -> None:
     job_id = await _submit_long_training(ready)
     async with ready.worker() as worker:
-        await ready.until(job_id, lambda job: job.stage == "fitting")
-        (child,) = worker.children()
+        await ready.until(job_id, is_at_work)
+        child = worker.child()
         worker.send(signal.SIGKILL)
         await worker.ended()
         gone, alive = psutil.wait_procs([child], timeout=5)
@@ -52,7 +57,7 @@ async def test_a_worker_that_wakes_late_cannot_finish_what_another_took_over(rea
     async with ready.worker(job_lease_s=1) as sleeper:
         await ready.peers.until(lambda peers: peers.n_row_requests == 1)
         sleeper.send(signal.SIGSTOP)
-        async with ready.worker(job_lease_s=1):
+        async with ready.worker_here(job_lease_s=1):
             await ready.peers.until(lambda peers: peers.n_row_requests == 2)
             sleeper.send(signal.SIGCONT)
             ready.peers.open_gate.set()
@@ -67,8 +72,8 @@ async def test_a_worker_that_wakes_late_cannot_finish_what_another_took_over(rea
 async def test_a_worker_that_is_asked_to_end_hands_its_job_back_at_once(ready: Any) -> None:
     job_id = await _submit_long_training(ready)
     async with ready.worker(job_lease_s=600) as worker:
-        await ready.until(job_id, lambda job: job.stage == "fitting")
-        (child,) = worker.children()
+        await ready.until(job_id, is_at_work)
+        child = worker.child()
         worker.send(signal.SIGTERM)
         await worker.ended()
         assert not child.is_running()
@@ -78,9 +83,9 @@ async def test_a_worker_that_is_asked_to_end_hands_its_job_back_at_once(ready: A
 
 async def test_a_running_job_is_cancelled_within_two_seconds_with_its_child(ready: Any) -> None:
     job_id = await _submit_long_training(ready)
-    async with ready.worker() as worker:
+    async with ready.worker_here():
         await ready.until(job_id, lambda job: job.stage == "fitting")
-        (child,) = worker.children()
+        child = ready.child()
         answer = await ready.client.post(f"/api/v1/jobs/{job_id}/cancel")
         assert (answer.status_code, answer.json()["state"]) == (200, "running")
         job = await ready.until(job_id, lambda job: job.state == "cancelled", timeout_s=4)  # 2 s, and slack
@@ -93,11 +98,10 @@ async def test_a_running_job_is_cancelled_within_two_seconds_with_its_child(read
 
 async def test_a_job_whose_child_is_killed_three_times_is_quarantined_with_the_signal(ready: Any) -> None:
     job_id = await _submit_long_training(ready)
-    async with ready.worker() as worker:
+    async with ready.worker_here(job_poll_s=0.05):
         for attempt in (1, 2, 3):
-            await ready.until(job_id, lambda job, n=attempt: job.stage == "fitting" and job.attempts == n)
-            (child,) = worker.children()
-            child.kill()
+            await ready.until(job_id, lambda job, n=attempt: is_at_work(job) and job.attempts == n)
+            ready.child().kill()
         job = await ready.finished(job_id)
     assert (job.state, job.attempts) == ("failed", 3)
     assert job.problem.type == "/problems/job-quarantined"
@@ -125,7 +129,7 @@ async def test_a_retry_after_registration_registers_the_same_artefact_again(read
         first.send(signal.SIGKILL)
         await first.ended()
     ready.peers.answer_gate.set()
-    async with ready.worker(job_lease_s=1):
+    async with ready.worker_here(job_lease_s=1):
         job = await ready.finished(job_id)
     assert job.state == "succeeded", job.problem
     assert isinstance(job.result, TrainResult)
@@ -164,6 +168,6 @@ async def test_an_idle_worker_tells_its_health_and_counts_its_jobs(ready: Any) -
 
 async def _submit_long_training(ready: Any) -> Any:
     """Long enough to be interrupted, short enough to end if nobody does."""
-    await ready.peers.add_dataset("many", ready.make_rows(20_000))
+    await ready.peers.add_dataset("many", pa.table({"a": range(20_000)}))
     await ready.create_detector("slow", parameters={"n_estimators": 2000})
     return await ready.submit("detectors/slow/train", dataset_id="many")
