@@ -228,6 +228,13 @@ async def test_finite_numbers_beyond_the_models_arithmetic_have_no_score(client,
     assert answer.json()["errors"][0]["field"] == "body.data.1"
 
 
+async def test_one_row_without_a_score_is_named_as_it_was_sent(register, predict) -> None:
+    await register()
+    answer = await predict([1.7e308, 1.7e308, 0])
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/score-not-finite")
+    assert [error["field"] for error in answer.json()["errors"]] == ["body.data"]
+
+
 async def test_features_with_colons_in_their_names_are_scored_and_duplicates_found(client, register, name) -> None:
     await register(features=("a:b", "c"))
     body = f'{{"model_id": "{name}", "data": {{"a:b": 1, "c": 2}}}}'

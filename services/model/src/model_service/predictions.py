@@ -101,7 +101,7 @@ class Predictions:
     def _score(self, model: ServedModel, question: Question, render: _Render, began: float) -> bytes:
         rows = _matrix(model, question)
         detecting = time.perf_counter()
-        scores = score_rows(model.scorer, rows, confidence=question.confidence)
+        scores = score_rows(model.scorer, rows, confidence=question.confidence, single=question.single)
         detection_s = time.perf_counter() - detecting
         answer = render(model, scores, time.perf_counter() - began)
         n_anomalies = int(np.count_nonzero(scores.is_anomaly))

@@ -10,7 +10,7 @@ import numpy as np
 from pynomaly_contracts.problems import FieldProblem
 from pynomaly_scoring import GraphInvalid, Scorer, Scores
 
-from model_service.domain import FloatMatrix
+from model_service.domain import MAX_PROBLEMS, FloatMatrix
 from model_service.errors import ModelFailed, ScoreNotFinite, ScoringBusy
 
 Result = TypeVar("Result")
@@ -40,8 +40,10 @@ class ScoringPool:
         self._places.release()
 
 
-def score_rows(scorer: Scorer, rows: FloatMatrix, *, confidence: bool) -> Scores:
+def score_rows(scorer: Scorer, rows: FloatMatrix, *, confidence: bool, single: bool = False) -> Scores:
     """The scores of all rows, in blocks: a row's score does not depend on its companions.
+
+    rows: float64 (n_rows, n_features), finite. single: the one row was not sent in a list, for its name in problems.
 
     Raises ModelFailed (the runtime), ScoreNotFinite (numbers beyond the model's arithmetic).
     """
@@ -55,7 +57,7 @@ def score_rows(scorer: Scorer, rows: FloatMatrix, *, confidence: bool) -> Scores
     scores = blocks[0] if len(blocks) == 1 else _joined(blocks, confidence=confidence)
     finite = np.isfinite(scores.raw_score) & np.isfinite(scores.prediction)
     if not finite.all():
-        raise _not_finite(np.flatnonzero(~finite)[:50].tolist())
+        raise _not_finite(np.flatnonzero(~finite).tolist(), single=single)
     return scores
 
 
@@ -69,7 +71,8 @@ def _joined(blocks: list[Scores], *, confidence: bool) -> Scores:
     )
 
 
-def _not_finite(rows: list[int]) -> ScoreNotFinite:
-    message = "its values are too large for this model"
-    problems = [FieldProblem(field=f"body.data.{row}", message=message) for row in rows]
+def _not_finite(rows: list[int], *, single: bool) -> ScoreNotFinite:
+    message = "its values are too large for this model's arithmetic; send smaller ones, or leave the row out"
+    places = ["body.data"] if single else [f"body.data.{row}" for row in rows[:MAX_PROBLEMS]]
+    problems = [FieldProblem(field=place, message=message) for place in places]
     return ScoreNotFinite(f"{len(rows)} rows have no finite score: {message}", errors=problems)
