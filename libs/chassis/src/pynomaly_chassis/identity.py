@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 
 
 @dataclass(frozen=True)
@@ -14,11 +14,12 @@ class Caller:
 
 
 # Until tokens are issued a suite has one tenant; everything below the routes takes the tenant by parameter.
-DEFAULT_CALLER = Caller(tenant_id="default")
+_DEFAULT_CALLER = Caller(tenant_id="default")
 
 
-def _caller() -> Caller:
-    return DEFAULT_CALLER
+def caller_of(_: Request) -> Caller:
+    """The one place that says who is calling; for routes without dependencies, too."""
+    return _DEFAULT_CALLER
 
 
-CurrentCaller = Annotated[Caller, Depends(_caller)]
+CurrentCaller = Annotated[Caller, Depends(caller_of)]

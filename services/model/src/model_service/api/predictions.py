@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pynomaly_chassis.app import API_PREFIX
-from pynomaly_chassis.identity import DEFAULT_CALLER
+from pynomaly_chassis.identity import caller_of
 from pynomaly_chassis.problems import UnsupportedMediaType
 from pynomaly_contracts.predictions import BatchPrediction, BatchPredictRequest, Prediction, PredictRequest
 
@@ -35,7 +35,7 @@ def _takes(contract: type[BaseModel]) -> dict[str, Any]:
 async def predict(request: Request) -> Response:
     """One row, as an object of named features or an array in the model's order. Changes nothing."""
     body = await _json_body(request)
-    return Response(await _predictions(request).one(DEFAULT_CALLER.tenant_id, body), media_type=JSON)
+    return Response(await _predictions(request).one(caller_of(request).tenant_id, body), media_type=JSON)
 
 
 @router.post(
@@ -44,7 +44,7 @@ async def predict(request: Request) -> Response:
 async def predict_batch(request: Request) -> Response:
     """Many rows, in order. A row's scores do not depend on the rows beside it. Changes nothing."""
     body = await _json_body(request)
-    return Response(await _predictions(request).many(DEFAULT_CALLER.tenant_id, body), media_type=JSON)
+    return Response(await _predictions(request).many(caller_of(request).tenant_id, body), media_type=JSON)
 
 
 def _predictions(request: Request) -> Predictions:
