@@ -3,12 +3,18 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
+import uuid_utils
 import uuid_utils.compat
 
 
 def new_id() -> UUID:
     """A UUIDv7: unique, and ordered by the time of its making."""
     return uuid_utils.compat.uuid7()
+
+
+def new_request_id() -> str:
+    """A UUIDv7 as text, for the price of its bytes."""
+    return str(uuid_utils.uuid7())
 
 
 def utc_now() -> datetime:

@@ -8,7 +8,7 @@ import structlog
 from pynomaly_contracts.headers import REQUEST_ID
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pynomaly_chassis.ids import new_id
+from pynomaly_chassis.ids import new_request_id
 from pynomaly_chassis.metrics import HttpMetrics
 from pynomaly_chassis.problems import BodyTooLarge, ProblemError, problem_response
 
@@ -96,7 +96,7 @@ def _request_id(scope: Scope) -> bytes:
     for name, value in scope["headers"]:
         if name == _REQUEST_ID and _SAFE_ID.fullmatch(value):
             return bytes(value)
-    return str(new_id()).encode()
+    return new_request_id().encode()
 
 
 def _refuse_declared(scope: Scope, limit: int) -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from pynomaly_chassis.logs import configure_logs
 from pynomaly_chassis.settings import ServiceSettings
@@ -21,7 +21,7 @@ def run_command(service: str, commands: Mapping[str, Command], argv: list[str] |
     commands[parser.parse_args(argv).command]()
 
 
-def serve(app: Callable[[], FastAPI], settings: ServiceSettings) -> None:
+def serve(app: Callable[[], ASGIApp], settings: ServiceSettings) -> None:
     """Serve on one event loop until SIGTERM or SIGINT, then finish what is in flight."""
     configure_logs(settings.log_level, settings.log_format, service=settings.service_name)
     config = uvicorn.Config(
@@ -37,6 +37,7 @@ def serve(app: Callable[[], FastAPI], settings: ServiceSettings) -> None:
         access_log=False,
         server_header=False,
         date_header=False,
+        proxy_headers=False,
         backlog=2048,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=settings.shutdown_grace_s,

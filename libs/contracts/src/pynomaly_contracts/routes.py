@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Service(StrEnum):
@@ -53,9 +54,16 @@ ROUTES: tuple[Route, ...] = (
 PURE_POSTS: frozenset[str] = frozenset({"/api/v1/predict", "/api/v1/predict/batch"})
 
 
+@lru_cache(maxsize=1024)  # asked for every proxied request, mostly with the same few paths
+def route_of(path: str) -> Route | None:
+    """The table's row for `path`; None where the gateway itself answers."""
+    return next((route for route in ROUTES if route.covers(path)), None)
+
+
 def owner_of(path: str) -> Service:
     """The service that answers `path`; the gateway owns everything that no other service claims."""
-    return next((route.owner for route in ROUTES if route.covers(path)), Service.GATEWAY)
+    route = route_of(path)
+    return Service.GATEWAY if route is None else route.owner
 
 
 def is_idempotent(method: str, path: str, *, has_idempotency_key: bool) -> bool:

@@ -137,6 +137,8 @@ class Call:
 
     async def read(self, response: aiohttp.ClientResponse) -> bytes:
         """The whole body, within what is left of the attempt."""
+        if response.content.is_eof():  # it came with the headers: there is nothing to wait for
+            return await response.read()
         if response.content.is_eof():  # it came with the headers: no timer for what cannot wait
             return await response.read()
         return await self.bounded(response.read(), self._limit_s - self._elapsed_s(), self._late)

@@ -1,21 +1,50 @@
 """Typed questions to the services behind the door."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 from pynomaly_contracts.health import Status
 from pynomaly_contracts.routes import Service
-from pynomaly_resilience import CallFailed, CallPolicy, ResilientSession
+from pynomaly_resilience import BreakerRegistry, CallFailed, CallPolicy, ResilientSession
 
 ASK = CallPolicy(attempt_timeout_s=1.0, total_timeout_s=2.1, attempts=2)
 OK = 200
 
 
+# What aiohttp would add by itself; a proxy hands on what the client sent and nothing else.
+_NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+
+
+class Services:
+    """The way to the services behind the door: their addresses, and a session while the application runs."""
+
+    def __init__(self, urls: Mapping[Service, str]) -> None:
+        self.urls = urls
+        self.breakers = BreakerRegistry()
+        self.session: ResilientSession
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[None]:
+        """Within it there is a `session`."""
+        async with _http() as http, ResilientSession(http, breakers=self.breakers) as self.session:
+            yield
+
+
+def _http() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=_NOT_ADDED,
+    )
+
+
 class ServiceClient:
     """Asks any service what all services can be asked."""
 
-    def __init__(self, session: ResilientSession, service_urls: Mapping[Service, str]) -> None:
-        self._session, self._urls = session, service_urls
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     async def status(self, service: Service) -> Status | None:
         """Its own view of itself; None when it does not answer."""
@@ -27,7 +56,9 @@ class ServiceClient:
         return await self._get(service, "/openapi.json")
 
     async def _get(self, service: Service, path: str) -> dict[str, Any] | None:
-        call = self._session.request("GET", self._urls[service] + path, operation=path, dependency=service, policy=ASK)
+        call = self._services.session.request(
+            "GET", self._services.urls[service] + path, operation=path, dependency=service, policy=ASK
+        )
         try:
             async with call as answer:
                 return dict(await answer.json()) if answer.status == OK else None

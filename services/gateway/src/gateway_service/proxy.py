@@ -5,16 +5,17 @@ passed on as it comes, so that the slower side holds the faster one back.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 
 from multidict import CIMultiDict
 from pynomaly_contracts.headers import IDEMPOTENCY_KEY, INTERNAL, REQUEST_ID
-from pynomaly_contracts.routes import ROUTES, Route, Service, is_idempotent
-from pynomaly_resilience import CallFailed, CallPolicy, ResilientResponse, ResilientSession
+from pynomaly_contracts.routes import ROUTES, Route, is_idempotent, route_of
+from pynomaly_resilience import CallFailed, CallPolicy, ResilientResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from yarl import URL
 
+from gateway_service.clients import Services
 from gateway_service.errors import problem_of
 
 QUICK = CallPolicy(attempt_timeout_s=30.0, total_timeout_s=61.0, attempts=2, idle_timeout_s=60.0)
@@ -41,19 +42,29 @@ class Matched:
     path: str
 
 
-class Proxy:
-    """Answers the paths of other services by asking them; the rest is for `own`."""
+class FrontDoor:
+    """Sends each request to `proxy` or, where its path belongs to no other service, to `own`."""
 
-    def __init__(self, session: ResilientSession, service_urls: Mapping[Service, str], own: ASGIApp) -> None:
-        self._session, self._urls, self._own = session, service_urls, own
+    def __init__(self, own: ASGIApp, proxy: ASGIApp) -> None:
+        self._own, self._proxy = own, proxy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        proxied = scope["type"] == "http" and route_of(scope["path"]) is not None
+        await (self._proxy if proxied else self._own)(scope, receive, send)
+
+
+class Proxy:
+    """Answers the paths of other services by asking them."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
         self._matched = {route: Matched(route.prefix) for route in ROUTES}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request on and its answer back. Raises ServiceUnavailable (503) or ServiceTimeout (504)."""
-        route = next((route for route in ROUTES if route.covers(scope["path"])), None)
-        if route is None or scope["type"] != "http":
-            await self._own(scope, receive, send)
-            return
+        route = route_of(scope["path"])
+        if route is None:
+            raise ValueError(f"no other service owns {scope['path']}")
         scope["route"] = self._matched[route]
         try:
             await self._ask(route, scope, receive, send)
@@ -64,7 +75,7 @@ class Proxy:
 
     async def _ask(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _body(scope, receive)
-        call = self._session.request(
+        call = self._services.session.request(
             scope["method"],
             self._target(route, scope),
             operation=route.prefix,
@@ -80,7 +91,7 @@ class Proxy:
 
     def _target(self, route: Route, scope: Scope) -> URL:
         path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
-        return URL(self._urls[route.owner] + path + (f"?{query}" if query else ""), encoded=True)
+        return URL(self._services.urls[route.owner] + path + (f"?{query}" if query else ""), encoded=True)
 
 
 def _may_be_repeated(scope: Scope) -> bool:
@@ -91,9 +102,11 @@ def _may_be_repeated(scope: Scope) -> bool:
 def _inbound(scope: Scope) -> CIMultiDict[str]:
     """The client's headers, less what belongs to its connection or may only be set inside."""
     headers: CIMultiDict[str] = CIMultiDict(
-        (name.decode("latin-1"), value.decode("latin-1"))
-        for name, value in scope["headers"]
-        if name not in _STAYS_OUTSIDE
+        [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in scope["headers"]
+            if name not in _STAYS_OUTSIDE
+        ]
     )
     headers[REQUEST_ID] = scope["request_id"]
     client = scope["client"]
