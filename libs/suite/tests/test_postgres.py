@@ -106,6 +106,17 @@ async def test_wrong_password_is_refused_even_on_the_socket(postgres: TemporaryP
         await run(url.replace(url.split(":")[2].split("@")[0], "guess"), "SELECT 1")
 
 
+def test_no_password_is_on_a_command_line_that_all_can_see(folder: Path) -> None:
+    with Children() as children:
+        server = EmbeddedPostgres(folder, children, log=folder / "log", durable=False)
+        server.start()
+        shown = server.run_sql(r"\! tr '\\0' ' ' < /proc/$PPID/cmdline")
+        secret = server.url("postgres", "postgres").split(":")[2].split("@")[0]
+        server.stop()
+    assert "ON_ERROR_STOP" in shown
+    assert secret not in shown
+
+
 def test_names_that_would_need_quoting_are_refused() -> None:
     with pytest.raises(ValueError, match="Robert"):
         Database("Robert'; DROP TABLE students", "owner", ("app",))

@@ -95,24 +95,40 @@ class EmbeddedPostgres:
         Raises:
             SuiteError: PostgreSQL refused; the message is its own.
         """
-        self._psql(provisioning(databases, self._passwords.of))
+        self.run_sql(provisioning(databases, self._passwords.of))
 
-    def url(self, role: str, database: str) -> str:
-        """`postgresql://role:password@/database?host=/socket/folder`."""
-        password, folder = self._passwords.of(role), quote(str(self.socket_folder))
-        return f"postgresql://{role}:{quote(password, safe='')}@/{database}?host={folder}"
+    def run_sql(self, script: str) -> str:
+        """What psql prints when the superuser runs the script. No password is on its command line, which all can see.
 
-    def _psql(self, script: str) -> None:
+        Raises:
+            SuiteError: PostgreSQL refused; the message is its own.
+        """
         completed = subprocess.run(  # noqa: S603 - our own program and arguments
-            [programs() / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", self.url(SUPERUSER, SUPERUSER)],
+            [
+                programs() / "psql",
+                "-XqAt",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-h",
+                self.socket_folder,
+                "-U",
+                SUPERUSER,
+                SUPERUSER,
+            ],
             input=script,
-            env=without_postgres_settings(),
+            env=without_postgres_settings() | {"PGPASSWORD": self._passwords.of(SUPERUSER)},
             capture_output=True,
             text=True,
             check=False,
         )
         if completed.returncode:
             raise SuiteError(f"PostgreSQL refused: {completed.stderr.strip()}")
+        return completed.stdout
+
+    def url(self, role: str, database: str) -> str:
+        """`postgresql://role:password@/database?host=/socket/folder`."""
+        password, folder = self._passwords.of(role), quote(str(self.socket_folder))
+        return f"postgresql://{role}:{quote(password, safe='')}@/{database}?host={folder}"
 
     def _initialise(self) -> None:
         """initdb into a folder of its own, renamed when it is whole: killed midway, it leaves nothing half."""
