@@ -22,6 +22,7 @@ from pynomaly_scoring import TrustedKeys
 from model_service.api import models, predictions, versions
 from model_service.artefacts import ArtefactChecker, ArtefactStore
 from model_service.changes import ChangeListener
+from model_service.intake import Intake
 from model_service.metrics import ModelMetrics
 from model_service.predictions import Predictions
 from model_service.repository import ModelRepository
@@ -84,7 +85,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.registry = Registry(
         repository=repository, keys=keys, store=artefacts, checker=checker, runtime=runtime, serving=serving
     )
-    app.state.predictions = Predictions(serving, pool, model_metrics, max_rows=settings.max_detection_batch_size)
+    intake = Intake(max_bytes=settings.scoring_body_bytes)
+    app.state.predictions = Predictions(
+        serving, pool, intake, model_metrics, max_rows=settings.max_detection_batch_size
+    )
     return app
 
 

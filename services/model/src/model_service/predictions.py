@@ -1,7 +1,7 @@
 """Predict: from the bytes of a request to the bytes of its answer."""
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -16,6 +16,7 @@ from pynomaly_scoring import Scores
 from model_service.body import Question, read_many, read_one
 from model_service.domain import FloatMatrix, RowsRefused
 from model_service.errors import NotOffered
+from model_service.intake import Intake
 from model_service.metrics import ModelMetrics
 from model_service.runtime import ServedModel
 from model_service.scoring import ScoringPool, score_rows
@@ -63,21 +64,26 @@ _Render = Callable[[ServedModel, Scores, float], bytes]
 class Predictions:
     """The use cases of scoring."""
 
-    def __init__(self, serving: Serving, pool: ScoringPool, metrics: ModelMetrics, *, max_rows: int) -> None:
-        self._serving, self._pool, self._metrics = serving, pool, metrics
+    def __init__(
+        self, serving: Serving, pool: ScoringPool, intake: Intake, metrics: ModelMetrics, *, max_rows: int
+    ) -> None:
+        self._serving, self._pool, self._intake, self._metrics = serving, pool, intake, metrics
         self._read_many = partial(read_many, max_rows=max_rows)
 
-    async def one(self, tenant_id: str, body: bytes) -> bytes:
+    async def one(self, tenant_id: str, body: AsyncIterator[bytes]) -> bytes:
         """PredictRequest in, Prediction out, as JSON. Raises ProblemError, RequestValidationError."""
         return await self._counted(tenant_id, body, read_one, _render_one)
 
-    async def many(self, tenant_id: str, body: bytes) -> bytes:
+    async def many(self, tenant_id: str, body: AsyncIterator[bytes]) -> bytes:
         """BatchPredictRequest in, BatchPrediction out, as JSON. Raises ProblemError, RequestValidationError."""
         return await self._counted(tenant_id, body, self._read_many, _render_many)
 
-    async def _counted(self, tenant_id: str, body: bytes, read: Callable[[bytes], Question], render: _Render) -> bytes:
+    async def _counted(
+        self, tenant_id: str, chunks: AsyncIterator[bytes], read: Callable[[bytes], Question], render: _Render
+    ) -> bytes:
         try:
-            return await self._answer(tenant_id, body, read, render)
+            with self._intake.place() as place:
+                return await self._answer(tenant_id, await place.read(chunks), read, render)
         except ProblemError as error:
             self._metrics.failed(error.type.rpartition("/")[2])
             raise

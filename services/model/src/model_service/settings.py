@@ -23,3 +23,4 @@ class Settings(ServiceSettings, StorageSettings):
     max_detection_batch_size: Annotated[int, Field(ge=1, le=100_000, description="Rows.")] = 100_000
     scoring_threads: Annotated[int, Field(ge=1, le=256)] = os.cpu_count() or 1
     scoring_queue_size: Annotated[int, Field(ge=0, le=10_000, description="Scorings that may wait for a thread.")] = 32
+    scoring_body_bytes: Annotated[int, Field(ge=1, description="Bodies that are held at once, together.")] = 256 * MIB

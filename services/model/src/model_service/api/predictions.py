@@ -34,8 +34,9 @@ def _takes(contract: type[BaseModel]) -> dict[str, Any]:
 @router.post("", summary="Score one row", response_model=Prediction, openapi_extra=_takes(PredictRequest))
 async def predict(request: Request) -> Response:
     """One row, as an object of named features or an array in the model's order. Changes nothing."""
-    body = await _json_body(request)
-    return Response(await _predictions(request).one(caller_of(request).tenant_id, body), media_type=JSON)
+    _check_type(request)
+    answer = await _predictions(request).one(caller_of(request).tenant_id, request.stream())
+    return Response(answer, media_type=JSON)
 
 
 @router.post(
@@ -43,8 +44,9 @@ async def predict(request: Request) -> Response:
 )
 async def predict_batch(request: Request) -> Response:
     """Many rows, in order. A row's scores do not depend on the rows beside it. Changes nothing."""
-    body = await _json_body(request)
-    return Response(await _predictions(request).many(caller_of(request).tenant_id, body), media_type=JSON)
+    _check_type(request)
+    answer = await _predictions(request).many(caller_of(request).tenant_id, request.stream())
+    return Response(answer, media_type=JSON)
 
 
 def _predictions(request: Request) -> Predictions:
@@ -52,8 +54,7 @@ def _predictions(request: Request) -> Predictions:
     return found
 
 
-async def _json_body(request: Request) -> bytes:
+def _check_type(request: Request) -> None:
     content_type = request.headers.get("content-type", "")
     if content_type != JSON and content_type.partition(";")[0].strip().lower() != JSON:
         raise UnsupportedMediaType(f"send {JSON}, not {content_type or 'an untyped body'!r}")
-    return await request.body()

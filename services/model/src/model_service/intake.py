@@ -1,0 +1,44 @@
+"""Request bodies in memory, bounded together: a queue of large ones would outgrow any machine."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+from model_service.errors import ScoringBusy
+
+
+class Intake:
+    """The bytes of all bodies that are being read, wait or are scored. For one event loop."""
+
+    def __init__(self, *, max_bytes: int) -> None:
+        self._max_bytes, self._n_bytes = max_bytes, 0
+
+    @contextmanager
+    def place(self) -> Iterator["Place"]:
+        """A body's place while the block runs."""
+        place = Place(self)
+        try:
+            yield place
+        finally:
+            self._n_bytes -= place.n_bytes
+
+    def take(self, n_bytes: int, held: int) -> None:
+        """Room for n_bytes more of a body that has `held`. A body that is alone always has it. Raises ScoringBusy."""
+        if self._n_bytes > held and self._n_bytes + n_bytes > self._max_bytes:
+            raise ScoringBusy("too many large bodies are being scored; try again", retry_after_s=1)
+        self._n_bytes += n_bytes
+
+
+class Place:
+    """What one body holds."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake, self.n_bytes = intake, 0
+
+    async def read(self, chunks: AsyncIterator[bytes]) -> bytes:
+        """The whole body, counted as it comes. Raises ScoringBusy."""
+        parts = []
+        async for chunk in chunks:
+            self._intake.take(len(chunk), self.n_bytes)
+            self.n_bytes += len(chunk)
+            parts.append(chunk)
+        return b"".join(parts)
