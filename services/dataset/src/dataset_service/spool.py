@@ -21,8 +21,8 @@ class Spool:
         """Remove what killed processes left and make this one's folder. Raises OSError."""
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _locked(self._root):  # nobody takes a folder for abandoned between its making and its locking
-            for folder in self._root.iterdir():
-                _remove_if_abandoned(folder)
+            for entry in self._root.iterdir():
+                _remove_if_abandoned(entry)
             self.folder.mkdir(mode=0o700)
             self._lock = os.open(self.folder, os.O_RDONLY)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
@@ -52,9 +52,14 @@ def _locked(folder: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _remove_if_abandoned(folder: Path) -> None:
+def _remove_if_abandoned(entry: Path) -> None:
     try:
-        with _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            shutil.rmtree(folder)
+        with _locked(entry, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()  # the trial file of a start that was killed
     except BlockingIOError:
         return  # its owner lives
+    except FileNotFoundError:
+        return  # its owner has just removed it
