@@ -177,6 +177,20 @@ def test_server_of_a_killed_process_ends_too() -> None:
     assert [p for p in alive if p.status() != psutil.STATUS_ZOMBIE] == []
 
 
+@pytest.mark.parametrize("record", ["", "."], ids=["empty", "elsewhere"])
+def test_damaged_record_of_the_socket_folder_costs_nobody_a_file(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: str
+) -> None:
+    mine = tmp_path / "mine"
+    mine.touch()
+    monkeypatch.chdir(tmp_path)
+    (folder / "socket-folder").write_text(record)
+    with Children() as children:
+        EmbeddedPostgres(folder, children, log=folder / "log").forget_socket()
+    assert mine.exists()
+    assert not (folder / "socket-folder").exists()
+
+
 def test_server_never_runs_as_root(folder: Path) -> None:
     with Children() as children:
         server = EmbeddedPostgres(folder, children, log=folder / "log", durable=False)

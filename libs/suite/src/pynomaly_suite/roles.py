@@ -1,12 +1,13 @@
 """Databases, and the roles that may open them, as one SQL script that can be run again and again."""
 
 import json
-import os
 import secrets
 import string
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from pynomaly_suite.files import write_whole
 
 SUPERUSER = "postgres"
 NAME_CHARACTERS = frozenset(string.ascii_lowercase + string.digits + "_")
@@ -46,18 +47,8 @@ class Passwords:
     def of(self, role: str) -> str:
         if role not in self._known:
             self._known[role] = secrets.token_urlsafe(24)
-            self._save()
+            write_whole(self._path, json.dumps(self._known))  # a cluster whose passwords are lost cannot be opened
         return self._known[role]
-
-    def _save(self) -> None:
-        # Whole or not at all: a cluster whose passwords are lost cannot be opened.
-        draft = self._path.with_suffix(".new")
-        draft.unlink(missing_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(self._known, file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._path)
 
 
 def provisioning(databases: Iterable[Database], password: Callable[[str], str]) -> str:

@@ -8,6 +8,7 @@ from signal import SIGTERM
 
 import psutil
 
+from pynomaly_suite.files import write_whole
 from pynomaly_suite.ports import Ports
 from pynomaly_suite.reaper import stop_group
 
@@ -54,9 +55,7 @@ class State:
     processes: tuple[RunningProcess, ...] = ()
 
     def save(self, path: Path) -> None:
-        draft = path.with_suffix(".new")
-        draft.write_text(json.dumps(asdict(self), indent=1))
-        draft.replace(path)
+        write_whole(path, json.dumps(asdict(self), indent=1))
 
     @classmethod
     def load(cls, path: Path) -> "State | None":
