@@ -191,6 +191,17 @@ def test_damaged_record_of_the_socket_folder_costs_nobody_a_file(
     assert not (folder / "socket-folder").exists()
 
 
+def test_server_that_outlived_all_who_knew_of_it_ends_before_another_starts_on_its_data(folder: Path) -> None:
+    with Children() as before, Children() as children:
+        EmbeddedPostgres(folder, before, log=folder / "log").start()
+        (orphan,) = before.running
+        server = EmbeddedPostgres(folder, children, log=folder / "log")
+        server.start()
+        assert orphan.ended()
+        assert asyncio.run(run(server.url("postgres", "postgres"), "SELECT 1")) == 1
+        server.stop()
+
+
 def test_server_never_runs_as_root(folder: Path) -> None:
     with Children() as children:
         server = EmbeddedPostgres(folder, children, log=folder / "log", durable=False)

