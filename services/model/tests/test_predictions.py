@@ -218,6 +218,15 @@ async def test_a_body_over_the_cap_is_refused(make_app, make_client) -> None:
 async def test_an_unknown_model_is_not_found(predict, model_id: str) -> None:
     answer = await predict(model_id=model_id)
     assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
+    (error,) = answer.json()["errors"]
+    assert (error["field"], error["value"]) == ("model_id", model_id)
+
+
+async def test_an_unknown_version_is_named(register, predict) -> None:
+    await register()
+    answer = await predict(version="7")
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["field"], error["value"]) == (404, "version", "7")
 
 
 async def test_finite_numbers_beyond_the_models_arithmetic_have_no_score(client, register, name) -> None:

@@ -13,6 +13,7 @@ from pynomaly_chassis.database import Database
 from pynomaly_chassis.ids import new_id
 from pynomaly_chassis.problems import NotFound
 from pynomaly_contracts.models import DefaultModel, Model, ModelVersion
+from pynomaly_contracts.problems import FieldProblem
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -103,7 +104,7 @@ class ModelTransaction:
             row = (await self.connection.execute(_models(tenant_id).where(named))).one_or_none()
             if row is not None:
                 return _model(row)
-        raise NotFound(f"there is no model {reference[:128]!r}")
+        raise _not_found("model_id", reference, f"there is no model {reference[:128]!r}")
 
     async def versions(self, tenant_id: str, model: Model, *, before: UUID | None, limit: int) -> list[ModelVersion]:
         """Newest first, at most limit + 1."""
@@ -128,7 +129,8 @@ class ModelTransaction:
         if _REFERENCE.fullmatch(version_ref):
             row = (await self.connection.execute(query.where(_is_version(model, version_ref)))).one_or_none()
         if row is None:
-            raise NotFound(f"model {model.name!r} has no version {version_ref[:128]!r}")
+            message = f"model {model.name!r} has no version {version_ref[:128]!r}"
+            raise _not_found("version", version_ref, message)
         return StoredVersion(_version(row, model.name), tenant_id, row.object_key)
 
     async def delete_model(self, tenant_id: str, model: Model) -> None:
@@ -153,7 +155,7 @@ class ModelTransaction:
         """Raises NotFound."""
         here = sa.and_(ALIASES.c.tenant_id == tenant_id, ALIASES.c.model_id == model.id, ALIASES.c.alias == alias)
         if (await self.connection.execute(sa.delete(ALIASES).where(here))).rowcount == 0:
-            raise NotFound(f"model {model.name!r} has no alias {alias!r}")
+            raise _not_found("alias", alias, f"model {model.name!r} has no alias {alias!r}")
 
     async def default(self, tenant_id: str) -> DefaultModel:
         """Raises NoDefaultModel."""
@@ -223,6 +225,10 @@ def as_uuid(reference: str) -> UUID | None:
         return UUID(reference)
     except ValueError:
         return None
+
+
+def _not_found(field: str, reference: str, message: str) -> NotFound:
+    return NotFound(message, errors=[FieldProblem(field=field, message=message, value=reference)])
 
 
 def _expired(kept: timedelta) -> sa.ColumnElement[bool]:
