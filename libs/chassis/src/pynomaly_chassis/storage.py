@@ -1,5 +1,9 @@
 """Object storage: a local folder, S3, GCS or Azure, behind obstore."""
 
+import asyncio
+import os
+from pathlib import Path
+
 import obstore
 from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store
 
@@ -20,5 +24,21 @@ def open_store(settings: StorageSettings) -> ObjectStore:
 
 
 async def put_exclusive(store: ObjectStore, key: str, content: bytes) -> None:
-    """Write bytes that must not be there yet, whole or not at all."""
+    """Write bytes that must not be there yet, whole or not at all; on the disk before this returns."""
     await obstore.put_async(store, key, content, mode="create")
+    if isinstance(store, LocalStore):
+        await asyncio.to_thread(_sync_object, Path(str(store.prefix)) / key)
+
+
+def sync_to_disk(path: Path) -> None:
+    """Wait until the file's bytes, or the folder's names, outlive a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_object(path: Path) -> None:
+    sync_to_disk(path)
+    sync_to_disk(path.parent)

@@ -1,7 +1,6 @@
 """The tables' bytes in object storage, under `<tenant>/datasets/<uuid>.parquet`."""
 
 import asyncio
-import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from uuid import UUID
 
 import obstore
 from obstore.store import ObjectStore
+from pynomaly_chassis.storage import sync_to_disk
 
 from dataset_service.errors import storage_errors
 from dataset_service.spool import Spool
@@ -70,14 +70,6 @@ class ObjectFiles:
 def _move_durably(source: Path, target: Path) -> None:
     """Bytes first, then their name, each on the disk before the next step: a row is only for bytes that are whole."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    _sync(source)
+    sync_to_disk(source)
     source.replace(target)
-    _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_to_disk(target.parent)
