@@ -45,6 +45,8 @@ class ChangeListener:
                 await self._listen()
             except _LOST as error:
                 self._note_silence(error)
+            except Exception:
+                log.exception("changes.listener_failed")  # a defect must not leave this replica deaf
             await asyncio.sleep(RETRY_S)
 
     def _note_silence(self, error: Exception) -> None:
