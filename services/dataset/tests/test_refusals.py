@@ -35,6 +35,12 @@ CSV_FAULTS = {
     "quote never closed": (b'a,b\n1,2\n3,"x\n4,5\n', "the quote that opens on line 3 is never closed", {"line": 3}),
     "stray quote": (b'a,b\n1,5" pipe\n', "line 2 has a quote in the middle of a cell", {"line": 2}),
     "text after a quote": (b'a,b\n1,"x" y\n', "line 2 has a quote in the middle", {"line": 2}),
+    "decimal commas": (
+        b"a;b;c\n1;1.234;\n2;12.500;3\n3;7.000;-1.234,50\n",
+        "column 'c' has decimal commas, such as -1.234,50; save the file with decimal points",
+        {"column": "c"},
+    ),
+    "one column of decimal commas": (b"a\n1,5\n2,5\n", "column 'a' has decimal commas", {"column": "a"}),
     "lines end in CR": (b"a,b\r1,2\r", "lines end in CR alone", {}),
 }
 
@@ -44,7 +50,7 @@ async def test_a_faulty_csv_file_is_refused_by_its_fault(
     upload: Upload,
     client: httpx.AsyncClient,
     stored_files: Callable[[], list[str]],
-    fault: tuple[bytes, str, dict[str, int]],
+    fault: tuple[bytes, str, dict[str, object]],
 ) -> None:
     content, said, where = fault
     answer = await upload(content)

@@ -55,6 +55,13 @@ async def test_rows_come_back_typed_with_missing_cells_empty(upload: Upload, cli
     assert frame["city"].to_list() == ["Oslo", None, 'Tromsø, "N"']
 
 
+async def test_text_with_commas_is_no_number_with_a_decimal_comma(upload: Upload) -> None:
+    answer = await upload(b"place;list\nKiel, North;1,2,3\nBonn;4\n;nan\n")
+    assert [column["type"] for column in answer.json()["columns"]] == ["string", "string"]
+    quoted = await upload(b'a,b\n"1,234",1\n"2,345",2\n', name="quoted")
+    assert [column["type"] for column in quoted.json()["columns"]] == ["string", "integer"]
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 async def test_the_delimiter_is_found(upload: Upload, delimiter: str) -> None:
     lines = [["a", "b, c" if delimiter != "," else "b"], ["1", "x"], ["2", "y"]]

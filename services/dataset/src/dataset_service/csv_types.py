@@ -17,6 +17,8 @@ DATETIME_FORMATS = tuple(
     for time in ("%H:%M:%S%.f", "%H:%M")
     for zone in ("", "%#z")
 )
+_DECIMAL_COMMA = r"^[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+$"
+_WHOLE = r"^[+-]?(\d{1,3}(\.\d{3})+|\d+)$"
 # Enough columns at a time to read the file seldom, few enough to bound the plan.
 _COLUMNS_AT_ONCE = 2_000
 
@@ -49,6 +51,29 @@ def infer_types(cells: pl.LazyFrame, names: Sequence[str]) -> CsvTypes:
         columns=tuple(Column(name=name, type=parser.type) for name, parser in zip(names, chosen, strict=True)),
         conversions=tuple(parser.cells.alias(name) for name, parser in zip(names, chosen, strict=True)),
     )
+
+
+def find_decimal_commas(cells: pl.LazyFrame, names: Sequence[str]) -> tuple[str, str] | None:
+    """The first of the text columns `names` whose cells are all numbers, some with decimal commas, and one such cell.
+
+    In a table with such a column no dot is sure to be a decimal point: 1.234 may be a thousand.
+    """
+    for batch in _batches(list(names)):
+        found = [_decimal_comma(pl.col(name)).alias(f"{position}") for position, name in enumerate(batch)]
+        row = cells.select(found).collect(engine="streaming").row(0)
+        for name, example in zip(batch, row, strict=True):
+            if example is not None:
+                return name, example
+    return None
+
+
+def _decimal_comma(cell: pl.Expr) -> pl.Expr:
+    """One cell with a decimal comma; null where there is none, or a cell that is no number."""
+    word = cell.str.strip_chars()
+    with_comma = word.str.contains(_DECIMAL_COMMA)
+    missing = cell.is_null() | word.str.to_lowercase().is_in(MISSING_WORDS)
+    all_numbers = (missing | with_comma | word.str.contains(_WHOLE)).all()
+    return pl.when(all_numbers).then(pl.when(with_comma).then(word).max())
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pynomaly_contracts.media import CSV, PARQUET
 
 from dataset_service.csv_layout import check_names
 from dataset_service.csv_scan import check_csv
-from dataset_service.csv_types import infer_types
+from dataset_service.csv_types import CsvTypes, find_decimal_commas, infer_types
 from dataset_service.errors import InvalidFile, storage_errors
 from dataset_service.parquet import Table, block_rows, column_type, read_blocks, write_table
 
@@ -82,12 +82,22 @@ def _ingest_csv(source: Path, target: Path, max_columns: int) -> Table:
         glob=False,
     )
     types = infer_types(cells, layout.names)
+    if layout.delimiter != ",":
+        _refuse_decimal_commas(cells, types)
     group_rows = block_rows(len(layout.names), n_rows, source.stat().st_size)
     write_table(cells.select(types.conversions), target, group_rows=group_rows)
     n_written = _count(target)
     if n_written != n_rows:
         raise RuntimeError(f"{n_rows} records were counted and {n_written} written")
     return Table(n_rows, types.columns, group_rows)
+
+
+def _refuse_decimal_commas(cells: pl.LazyFrame, types: CsvTypes) -> None:
+    found = find_decimal_commas(cells, [column.name for column in types.columns if column.type == "string"])
+    if found is not None:
+        name, example = found
+        message = f"column {name!r} has decimal commas, such as {example}; save the file with decimal points"
+        raise InvalidFile.at(message, example, column=name)
 
 
 def _ingest_parquet(source: Path, target: Path, max_columns: int) -> Table:
