@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import structlog
 from pynomaly_contracts.headers import REQUEST_ID
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pynomaly_chassis.ids import new_request_id
@@ -46,6 +47,8 @@ class RequestMiddleware:
             await self.app(scope, _capped(receive, limit), exchange.send)
         except ProblemError as error:
             await exchange.fail(scope, error)
+        except ClientDisconnect:
+            return  # nobody is there to be answered; it counts as 499
         except Exception:
             log.exception("request.failed", path=scope["path"], request_id=exchange.request_id)
             await exchange.fail(scope, ProblemError("something broke here; the log has it by this id"))
