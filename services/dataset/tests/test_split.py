@@ -99,6 +99,7 @@ async def test_where_one_name_is_taken_no_part_is_made(
     await upload(LABELLED, name="table-r")
     answer = await client.post(SPLIT, json={"fractions": {"l": 0.5, "r": 0.5}})
     assert answer.status_code == 409
+    assert answer.json()["errors"][0]["field"] == "body.fractions.r"
     assert answer.json()["errors"][0]["value"] == "table-r"
     assert len((await client.get("/api/v1/datasets")).json()["items"]) == 2
     assert len(stored_files()) == 2

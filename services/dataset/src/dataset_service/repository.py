@@ -1,7 +1,7 @@
 """Every SQL statement of the dataset service."""
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -68,15 +68,15 @@ class Transaction:
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
 
-    async def insert(self, new: NewDataset) -> Dataset:
-        """Raises NameTaken (409)."""
+    async def insert(self, new: NewDataset, *, asked_by: str = "body.name") -> Dataset:
+        """asked_by: the request's field that the name comes from. Raises NameTaken (409)."""
         values = asdict(new) | {"columns": [column.model_dump() for column in new.columns]}
         try:
             result = await self.connection.execute(sa.insert(datasets).values(values).returning(datasets))
         except IntegrityError as error:
             if NAME_INDEX not in str(error.orig):
                 raise
-            raise name_taken(new.name) from error
+            raise _name_taken(new.name, asked_by) from error
         return _dataset(result.one())
 
     async def find(self, tenant_id: str, reference: str) -> StoredDataset:
@@ -87,12 +87,12 @@ class Transaction:
             raise _not_found(reference)
         return StoredDataset(_dataset(row), row.object_key)
 
-    async def refuse_taken(self, tenant_id: str, names: Sequence[str]) -> None:
-        """Raises NameTaken (409) before work is spent; the index has the last word."""
+    async def refuse_taken(self, tenant_id: str, names: Mapping[str, str]) -> None:
+        """names: each with the field that asks for it. Raises NameTaken (409); the index has the last word."""
         taken = sa.select(datasets.c.name).where(self._alive(tenant_id), datasets.c.name.in_(names)).limit(1)
         name = await self.connection.scalar(taken)
         if name is not None:
-            raise name_taken(name)
+            raise _name_taken(name, names[name])
 
     async def page(self, tenant_id: str, *, name_prefix: str | None, before: UUID | None, limit: int) -> list[Dataset]:
         """Newest first: up to limit + 1 of those older than `before`."""
@@ -139,9 +139,9 @@ class Transaction:
         return sa.and_(datasets.c.tenant_id == tenant_id, datasets.c.deleted_at.is_(None))
 
 
-def name_taken(name: str) -> NameTaken:
+def _name_taken(name: str, field: str) -> NameTaken:
     message = f"a data set is named {name!r} already; choose another name, or delete that one first"
-    return NameTaken(message, errors=[FieldProblem(field="body.name", message=message, value=name)])
+    return NameTaken(message, errors=[FieldProblem(field=field, message=message, value=name)])
 
 
 def _not_found(reference: str) -> DatasetNotFound:

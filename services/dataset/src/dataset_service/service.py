@@ -72,7 +72,7 @@ class DatasetService:
         fields = received.fields
         given = recognise(received.content_type, received.head)
         async with self._repository.transaction() as tx:
-            await tx.refuse_taken(tenant_id, [fields.name])
+            await tx.refuse_taken(tenant_id, {fields.name: "body.name"})
         limits, target = self._limits, fields.target_column
         with self._spool.file(".parquet") as parquet:
             table = await self._compute(
@@ -158,8 +158,9 @@ class DatasetService:
     async def _split(
         self, tenant_id: str, claim: Claim, stored: StoredDataset, wanted: SplitRequest, names: dict[str, str]
     ) -> CreatedAnswer:
+        fields = {part: f"body.fractions.{part}" for part in names}
         async with self._repository.transaction() as tx:
-            await tx.refuse_taken(tenant_id, list(names.values()))
+            await tx.refuse_taken(tenant_id, {name: fields[part] for part, name in names.items()})
         new: dict[str, NewDataset] = {}
         with ExitStack() as files:
             targets = {part: files.enter_context(self._spool.file(".parquet")) for part in names}
@@ -169,7 +170,7 @@ class DatasetService:
                 new[part] = _part_row(tenant_id, stored.dataset, names[part], parts[part])
                 await self._objects.put(target, new[part].object_key)
         async with self._repository.transaction() as tx:
-            made = {part: await tx.insert(row) for part, row in new.items()}
+            made = {part: await tx.insert(row, asked_by=fields[part]) for part, row in new.items()}
             answer = CreatedAnswer(Split(parts=made))
             await claim.finish(tx.connection, answer)
         return answer
