@@ -20,6 +20,7 @@ JSON = {"content-type": "application/json"}
         (b'{"text": 1e400}', 422, "/problems/validation"),
         (b'{"text": 99999999999999999999}', 422, "/problems/validation"),
         (b"{}", 422, "/problems/validation"),
+        (b'{"text": "a", "text": "b"}', 422, "/problems/validation"),
         (b"x" * (2**20 + 1), 413, "/problems/body-too-large"),
     ],
 )

@@ -13,13 +13,14 @@ from pynomaly_contracts.problems import Problem
 from pynomaly_chassis.health import Vitals, health_router
 from pynomaly_chassis.middleware import BodyLimit, RequestMiddleware
 from pynomaly_chassis.problems import UnsupportedMediaType, install_problem_handlers
+from pynomaly_chassis.strict_json import StrictRequest
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 API_PREFIX = "/api/v1"
 
 
 class JsonRoute(APIRoute):
-    """A route whose body, if it takes one, is JSON and nothing else (415)."""
+    """A route whose body, if it takes one, is JSON and nothing else (415), each key once (422)."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -30,7 +31,7 @@ class JsonRoute(APIRoute):
             content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if content_type != "application/json":
                 raise UnsupportedMediaType(f"send application/json, not {content_type or 'an untyped body'!r}")
-            return await handle(request)
+            return await handle(StrictRequest(request.scope, request.receive))
 
         return handle_json
 

@@ -6,7 +6,6 @@ slowly, to say in full what is wrong. It lets one thing pass, a key given twice;
 
 import json
 import math
-from collections import Counter
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -14,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from msgspec import UNSET, Meta, Struct, UnsetType
 from pydantic import BaseModel, ValidationError
 from pynomaly_chassis.problems import Invalid, MalformedBody
+from pynomaly_chassis.strict_json import unique_object
 from pynomaly_contracts.predictions import BatchPredictRequest, PredictRequest
 
 from model_service.domain import Row
@@ -153,7 +153,7 @@ def _rows(given: Any, *, single: bool) -> list[Row]:
 def _parse(body: bytes) -> Any:
     try:
         return json.loads(
-            body.decode(), object_pairs_hook=_unique, parse_int=_integer, parse_constant=float, parse_float=float
+            body.decode(), object_pairs_hook=unique_object, parse_int=_integer, parse_constant=float, parse_float=float
         )
     except RecursionError as error:
         raise MalformedBody("the body is nested too deeply") from error
@@ -161,14 +161,6 @@ def _parse(body: bytes) -> Any:
         raise MalformedBody("the body is not UTF-8") from error
     except ValueError as error:
         raise MalformedBody(f"the body is not valid JSON: {error}") from error
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise Invalid.field("body", twice, "this key is given twice in one object")
-    return value
 
 
 def _integer(digits: str) -> int | float:
