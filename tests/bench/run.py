@@ -12,18 +12,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import psutil
 import pynomaly
-from pynomaly_suite import Suite, status, temporary_suite
+from pynomaly_suite import Suite, status, suite_running
 
 HERE = Path(__file__).parent
 THYROID = HERE.parents[1] / "examples" / "data" / "thyroid.csv"
 SERVER_CPU, CLIENT_CPU = 0, 1
+PREDICT = "/api/v1/predict"
 MIB = 2**20
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,29 @@ class Bar:
     bar: str
     met: bool
 
+    @property
+    def verdict(self) -> str:
+        if not self.bar:
+            return ""
+        return "met" if self.met else "**missed**"
 
-def load(url: str, body: Path, connections: int, n_requests: int) -> dict[str, float]:
-    """Median figures of three runs of the generator, pinned away from the servers."""
-    runs = [_load_once(url, body, connections, n_requests) for _ in range(3)]
-    assert not any(run["errors"] for run in runs), f"{url}: errors under load"
-    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+
+@dataclass(frozen=True)
+class Work:
+    """Requests to one address over a number of connections."""
+
+    url: str
+    connections: int
+
+
+def interleaved(works: dict[str, Work], body: Path, n_requests: int, rounds: int) -> dict[str, dict[str, float]]:
+    """Median figures of each work over `rounds` turns: A B C A B C, so that a noisy minute is everybody's."""
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            runs[name].append(_load_once(work.url, body, work.connections, n_requests))
+    assert not any(run["errors"] for each in runs.values() for run in each), "errors under load"
+    return {name: {key: statistics.median(run[key] for run in each) for key in each[0]} for name, each in runs.items()}
 
 
 def _load_once(url: str, body: Path, connections: int, n_requests: int) -> dict[str, float]:
@@ -87,25 +108,19 @@ def pin_servers(suite_pid: int) -> None:
         process.cpu_affinity([SERVER_CPU])
 
 
-def measure(suite: Suite, started_s: float, *, quick: bool) -> tuple[list[Bar], str]:
-    client = pynomaly.Client(url=suite.url)
-    row = train(client)
-    n = 2_000 if quick else 10_000
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as body:
-        body.write(json.dumps({"data": row, "model_id": "bench", "return_confidence": True}))
+def measure(suite: Suite, *, quick: bool) -> dict[str, dict[str, float]]:
+    """One row, asked of the model service alone, with 16 connections, and through the gateway."""
+    with pynomaly.Client(url=suite.url) as client, tempfile.NamedTemporaryFile("w", suffix=".json") as body:
+        json.dump({"data": train(client), "model_id": "bench", "return_confidence": True}, body)
         body.flush()
         pin_servers(os.getpid())
-        path = "/api/v1/predict"
-        direct = load(suite.ports.url("model") + path, Path(body.name), 1, n)
-        busy = load(suite.ports.url("model") + path, Path(body.name), 16, n)
-        door = load(suite.url + path, Path(body.name), 1, n)
-    pyod_ms = pyod_row_ms(100 if quick else 300)
-    return bars(direct, busy, door, pyod_ms, started_s), memory_table(suite)
+        direct, door = suite.ports.url("model") + PREDICT, suite.url + PREDICT
+        works = {"direct": Work(direct, 1), "busy": Work(direct, 16), "door": Work(door, 1)}
+        return interleaved(works, Path(body.name), 1_000 if quick else 5_000, rounds=3 if quick else 7)
 
 
-def bars(
-    direct: dict[str, float], busy: dict[str, float], door: dict[str, float], pyod_ms: float, started_s: float
-) -> list[Bar]:
+def bars(found: dict[str, dict[str, float]], pyod_ms: float, first_s: float, second_s: float) -> list[Bar]:
+    direct, busy, door = found["direct"], found["busy"], found["door"]
     p50, ratio, speedup = direct["p50_ms"], door["p50_ms"] / direct["p50_ms"], pyod_ms / direct["p50_ms"]
     tail = busy["p99_ms"] / busy["p50_ms"]
     return [
@@ -124,7 +139,8 @@ def bars(
             ">= 10x",
             speedup >= 10,
         ),
-        Bar("first start to ready", f"{started_s:.1f} s", "told", met=True),
+        Bar("first start to ready, databases made and migrated", f"{first_s:.1f} s", "", met=True),
+        Bar("second start to ready, state kept", f"{second_s:.1f} s", "<= 8 s", second_s <= 8),
     ]
 
 
@@ -143,7 +159,7 @@ def tree_rss(pid: int) -> int:
 
 def table(rows: list[Bar]) -> str:
     lines = ["| figure | measured | bar | |", "|---|---|---|---|"]
-    lines += [f"| {row.name} | {row.figure} | {row.bar} | {'met' if row.met else '**missed**'} |" for row in rows]
+    lines += [f"| {row.name} | {row.figure} | {row.bar} | {row.verdict} |" for row in rows]
     return "\n".join(lines)
 
 
@@ -151,15 +167,27 @@ def machine() -> str:
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
+def started(home: Path, work: Callable[[Suite], Result]) -> tuple[float, Result]:
+    """Seconds until the suite on `home` was ready, and what `work` made of it."""
+    began = time.perf_counter()
+    with suite_running(home) as suite:
+        return time.perf_counter() - began, work(suite)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
-    began = time.perf_counter()
-    with temporary_suite() as suite:
-        rows, memory = measure(suite, time.perf_counter() - began, quick=options.quick)
-    report = f"{table(rows)}\n\nMemory after training, predicting and a minute's work:\n\n{memory}\n\n{machine()}.\n"
+    with tempfile.TemporaryDirectory(prefix="pynomaly-bench-") as name:
+        home = Path(name)
+        home.chmod(0o711)  # as root, PostgreSQL runs as another account
+        first_s, (found, memory) = started(
+            home, lambda suite: (measure(suite, quick=options.quick), memory_table(suite))
+        )
+        second_s, _ = started(home, lambda _: None)
+    rows = bars(found, pyod_row_ms(100 if options.quick else 300), first_s, second_s)
+    report = f"{table(rows)}\n\nResident memory after training and predicting:\n\n{memory}\n\n{machine()}.\n"
     print(report)
     if options.write:
         text = options.write.read_text()
