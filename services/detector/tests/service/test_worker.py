@@ -8,6 +8,7 @@ import psutil
 import pyarrow as pa
 import pytest
 from pynomaly_contracts.jobs import TrainResult
+from pynomaly_contracts.media import ARROW_STREAM
 
 TRAIN = "detectors/forest/train"
 
@@ -134,6 +135,7 @@ async def test_a_retry_after_registration_registers_the_same_artefact_again(read
     assert job.state == "succeeded", job.problem
     assert isinstance(job.result, TrainResult)
     assert [version.id for version, _ in ready.peers.versions] == [job.result.model_version_id]
+    assert list(ready.peers.registered) == [str(job_id)]
     assert ready.peers.n_row_requests == 1
 
 
@@ -151,19 +153,25 @@ async def test_a_peer_that_is_away_delays_a_job_and_is_no_crash(ready: Any) -> N
 async def test_what_travels_with_the_request_travels_with_the_job(ready: Any) -> None:
     sent = {"x-request-id": "abc-1", "traceparent": f"00-{'1' * 32}-{'2' * 16}-01", "canary": "true"}
     answer = await ready.client.post(f"/api/v1/{TRAIN}", json={"dataset_id": "points"}, headers=sent)
+    ready.peers.datasets.clear()  # the job fails at once
     async with ready.worker_here():
-        await ready.finished(answer.json()["job_id"])
-    of_the_worker = [headers for headers in ready.peers.headers if "idempotency-key" in headers]
-    assert [headers["idempotency-key"] for headers in of_the_worker] == [answer.json()["job_id"]]
-    assert {name: of_the_worker[0][name] for name in sent} == sent
+        job = await ready.finished(answer.json()["job_id"])
+    (of_the_worker,) = (headers for headers in ready.peers.headers if headers["accept"] == ARROW_STREAM)
+    assert {name: of_the_worker[name] for name in sent} == sent
+    assert job.problem.instance == "abc-1"
 
 
 async def test_an_idle_worker_tells_its_health_and_counts_its_jobs(ready: Any) -> None:
     async with ready.worker_here() as client:
         assert (await client.get("/health/live")).status_code == 200
         assert (await client.get("/health/ready")).json() == {"ready": True, "dependencies": {"database": True}}
-        await ready.finished(await ready.submit(TRAIN, dataset_id="points"))
-        assert 'pynomaly_jobs_total{end="succeeded",kind="train"} 1.0' in (await client.get("/metrics")).text
+        ready.peers.open_gate.clear()
+        first = await ready.submit(TRAIN, dataset_id="points")
+        await ready.peers.until(lambda peers: peers.n_row_requests == 1)
+        await ready.client.post(f"/api/v1/jobs/{first}/cancel")
+        await ready.submit(TRAIN, dataset_id="points")
+        await ready.peers.until(lambda peers: peers.n_row_requests == 2)  # so the first is done with, and counted
+        assert 'pynomaly_jobs_total{end="cancelled",kind="train"} 1.0' in (await client.get("/metrics")).text
 
 
 async def _submit_long_training(ready: Any) -> Any:
