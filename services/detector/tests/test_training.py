@@ -8,7 +8,8 @@ import onnx
 import pytest
 from detector_service.algorithms import ALGORITHMS, InvalidParameter, UnknownAlgorithm, create_estimator, get_algorithm
 from detector_service.compile import compile_detector, run_graph
-from detector_service.training import CompileMismatch, FitRequest, TrainingRefused, data_digest, fit_detector, verify
+from detector_service.domain import Unfit
+from detector_service.training import CompileMismatch, FitRequest, data_digest, fit_detector, verify
 from numpy.typing import NDArray
 from pynomaly_scoring import Manifest
 
@@ -87,18 +88,18 @@ def test_the_digest_is_of_names_and_values_in_whatever_memory_layout() -> None:
 def test_a_request_that_asks_for_too_much_is_refused_with_what_to_change(
     change: dict[str, Any], field: str, sentence: str
 ) -> None:
-    with pytest.raises(TrainingRefused, match=sentence) as refused:
+    with pytest.raises(Unfit, match=sentence) as refused:
         fit_detector(replace(request(), **change), table(), ignore_stage)
-    assert refused.value.field == field
+    assert refused.value.refusals[0].field == field
 
 
 def test_one_row_is_refused() -> None:
-    with pytest.raises(TrainingRefused, match="at least 2 rows; the data has 1"):
+    with pytest.raises(Unfit, match="at least 2 rows; the data has 1"):
         fit_detector(request(), table(1), ignore_stage)
 
 
 def test_no_numeric_column_is_refused() -> None:
-    with pytest.raises(TrainingRefused, match="no numeric column"):
+    with pytest.raises(Unfit, match="no numeric column"):
         fit_detector(replace(request(), feature_names=()), np.empty((5, 0)), ignore_stage)
 
 
@@ -106,24 +107,22 @@ def test_no_numeric_column_is_refused() -> None:
 def test_a_value_that_is_not_finite_is_refused_by_column_and_first_row(value: float, what: str) -> None:
     features = table()
     features[[7, 9], 1] = value
-    with pytest.raises(TrainingRefused, match=f"column 'b' has an? {what} value, first in row 8") as refused:
+    with pytest.raises(Unfit, match=f"column 'b' has an? {what} value, first in row 8") as refused:
         fit_detector(request(), features, ignore_stage)
-    assert refused.value.field == "b"
+    assert refused.value.refusals[0].field == "b"
 
 
 def test_data_on_which_pyod_has_no_finite_score_is_refused() -> None:
     features = table()
     features[:, 2] = 1.0
-    with pytest.raises(TrainingRefused, match="PCA gives no finite score on this data: columns that are constant"):
+    with pytest.raises(Unfit, match="PCA gives no finite score on this data: columns that are constant"):
         fit_detector(request("PCA"), features, ignore_stage)
 
 
 def test_data_that_pyod_cannot_fit_is_refused_in_its_words() -> None:
     features = table()
     features[:, 2] = 1e300
-    with pytest.raises(
-        TrainingRefused, match="HBOS cannot be fitted to this data with these parameters: Too many bins"
-    ):
+    with pytest.raises(Unfit, match="HBOS cannot be fitted to this data with these parameters: Too many bins"):
         fit_detector(request("HBOS"), features, ignore_stage)
 
 

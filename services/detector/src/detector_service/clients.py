@@ -157,7 +157,8 @@ class ModelClient(_Peer):
             async with self._call("GET", path, "get", METADATA, ref, headers=travelling) as response:
                 version = self._read_as(Model, await response.read()).latest_version
         if version is None:
-            raise ModelNotFound(f"model {ref!r} has no version yet")
+            message = f"model {ref!r} has no version yet; register one or train its detector"
+            raise ModelNotFound(message, errors=[FieldProblem(field=self.field, value=ref, message=message)])
         path += f"/versions/{self._quoted(version, 'version')}"
         async with self._call("GET", path, "get", METADATA, f"{ref} {version}", headers=travelling) as response:
             return self._read_as(ModelVersion, await response.read())

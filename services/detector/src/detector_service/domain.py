@@ -29,6 +29,21 @@ class Unfit(ValueError):
         self.refusals = refusals
 
 
+def check_finite(values: NDArray[np.float64], names: Sequence[str], *, first_row: int = 1) -> None:
+    """Raises Unfit naming the column and the first row of a value that is missing or infinite.
+
+    values: (n_rows, n_columns); names: one per column; first_row: the number of the first row.
+    """
+    finite = np.isfinite(values)
+    if finite.all():
+        return
+    row, column = np.argwhere(~finite)[0]
+    value, name = float(values[row, column]), names[column]
+    what = "a missing value" if np.isnan(value) else "an infinite value"
+    message = f"column {name!r} has {what}, first in row {first_row + row}; fill it, or leave out the row or the column"
+    raise Unfit(Refusal(name, None if np.isnan(value) else str(value), message))
+
+
 def choose_features(
     columns: Sequence[Column], target: str | None, wanted: Sequence[str]
 ) -> tuple[list[str], list[str]]:

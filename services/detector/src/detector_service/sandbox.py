@@ -21,7 +21,7 @@ from detector_service.errors import MemoryLimitReached
 
 REQUEST, ANSWER, REFUSAL, ERRORS = "request.json", "answer.json", "problem.json", "stderr.log"
 ROWS, ARTEFACT, SCORED = "rows.arrows", "artefact.zip", "scored.parquet"
-_SECRETS = ("DATABASE_URL", "PASSWORD", "SECRET", "TOKEN")
+_SECRETS = ("DATABASE_URL", "PASSWORD", "SECRET", "TOKEN", "CREDENTIAL", "ACCESS_KEY", "ACCOUNT_KEY")
 _QUOTED_CHARS = 500
 Report = Callable[[str, float], None]
 """Tells the stage, in a word or two, and the share of the job that is done, in [0, 1]."""

@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 from fastapi import Response
 from pydantic import BaseModel
-from pynomaly_chassis.idempotency import Claim, CreatedAnswer, IdempotencyKeys, fingerprint
+from pynomaly_chassis.idempotency import Claim, CreatedAnswer, IdempotencyKeys, Work, fingerprint
 from pynomaly_chassis.paging import PageRequest
 from pynomaly_chassis.problems import Invalid
 from pynomaly_contracts.base import Page
@@ -153,7 +153,6 @@ class JobService:
                 dataset_version=dataset.version,
                 feature_columns=version.feature_names,
                 n_rows=dataset.n_rows,
-                columns=[column.name for column in dataset.columns],
                 target_column=dataset.target_column,
                 model_id=version.model_id,
                 model_version=version.version,
@@ -219,7 +218,7 @@ class JobService:
         log.info("job.queued", job_id=str(job_id), kind=kind)
         return answer
 
-    async def _once(self, key: str | None, tenant_id: str, route: str, content: str, work: Any) -> Response:
+    async def _once(self, key: str | None, tenant_id: str, route: str, content: str, work: Work) -> Response:
         return await self._keys.once(key, tenant_id=tenant_id, route=route, content=content, work=work)
 
 

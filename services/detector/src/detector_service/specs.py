@@ -37,7 +37,6 @@ class DetectBatchSpec(_Spec):
     """Score a data set with one version into a new one; its name, if none is given, has the job's id in it."""
 
     n_rows: int
-    columns: list[str]
     target_column: str | None
     model_id: UUID
     model_version: str

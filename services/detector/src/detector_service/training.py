@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pynomaly_scoring import Manifest, ScoreDistribution
 
 from detector_service.algorithms import Algorithm, create_estimator, get_algorithm
+from detector_service.domain import Refusal, Unfit, check_finite
 
 if TYPE_CHECKING:
     from detector_service.compile import CompiledDetector
@@ -30,16 +31,6 @@ _MAX_ECOD_VALUES = 5_000_000  # stock ECOD sorts all training data again for eac
 _MAX_CONTAMINATION = 0.5
 _MAX_SEED = 2**32 - 1
 _QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
-
-
-class TrainingRefused(ValueError):
-    """This cannot be trained on; `message` says what to change, `field` and `value` what is meant."""
-
-    def __init__(self, field: str, value: Any, message: str) -> None:
-        super().__init__(message)
-        self.field = field
-        self.value = value
-        self.message = message
 
 
 class CompileMismatch(RuntimeError):
@@ -74,7 +65,7 @@ def fit_detector(request: FitRequest, features: FloatMatrix, on_stage: OnStage) 
     """Train. features: float64 (n_rows, n_features), n_rows >= 2, all finite.
 
     on_stage(stage, progress): called as work proceeds with fit, compile, verify, done and the share done, in [0, 1].
-    Raises TrainingRefused, UnknownAlgorithm, InvalidParameter, CompileMismatch.
+    Raises Unfit, UnknownAlgorithm, InvalidParameter, CompileMismatch.
     """
     from detector_service.compile import compile_detector  # noqa: PLC0415 - onnx, which only training needs
 
@@ -106,31 +97,18 @@ def data_digest(features: FloatMatrix, feature_names: tuple[str, ...]) -> str:
 def _check_request(request: FitRequest, features: FloatMatrix) -> None:
     if not 0 < request.contamination <= _MAX_CONTAMINATION:
         message = "contamination is the expected share of anomalies: above 0 and at most 0.5"
-        raise TrainingRefused("contamination", request.contamination, message)
+        raise Unfit(Refusal("contamination", request.contamination, message))
     if not 0 <= request.seed <= _MAX_SEED:
-        raise TrainingRefused("seed", request.seed, f"seed must be in 0..{_MAX_SEED}")
+        raise Unfit(Refusal("seed", request.seed, f"seed must be in 0..{_MAX_SEED}"))
     n_rows, n_features = features.shape
     if n_features == 0:
-        raise TrainingRefused("feature_columns", [], "the data has no numeric column to train on; name some or add one")
+        raise Unfit(Refusal("feature_columns", [], "the data has no numeric column to train on; name some or add one"))
     if n_features != len(request.feature_names):
         raise ValueError(f"{len(request.feature_names)} feature names for {n_features} columns")
     if n_rows < 2:
-        raise TrainingRefused("dataset_id", n_rows, f"training needs at least 2 rows; the data has {n_rows}")
-    _check_values(features, request.feature_names)
+        raise Unfit(Refusal("dataset_id", n_rows, f"training needs at least 2 rows; the data has {n_rows}"))
+    check_finite(features, request.feature_names)
     _check_size(request, n_rows, n_features)
-
-
-def _check_values(features: FloatMatrix, names: tuple[str, ...]) -> None:
-    finite = np.isfinite(features)
-    if finite.all():
-        return
-    row, column = np.argwhere(~finite)[0]
-    value = features[row, column]
-    what = "a missing value" if np.isnan(value) else "an infinite value"
-    message = (
-        f"column {names[column]!r} has {what}, first in row {row + 1}; fill it, or leave out the row or the column"
-    )
-    raise TrainingRefused(names[column], None if np.isnan(value) else str(value), message)
 
 
 def _check_size(request: FitRequest, n_rows: int, n_features: int) -> None:
@@ -138,18 +116,18 @@ def _check_size(request: FitRequest, n_rows: int, n_features: int) -> None:
     given = {**get_algorithm(request.algorithm).defaults, **request.parameters}
     if request.algorithm == "KNN" and given["n_neighbors"] >= n_rows:
         message = f"n_neighbors is {given['n_neighbors']}, but a row has only {n_rows - 1} others; lower it or add rows"
-        raise TrainingRefused("parameters.n_neighbors", given["n_neighbors"], message)
+        raise Unfit(Refusal("parameters.n_neighbors", given["n_neighbors"], message))
     share = given.get("max_samples")
     if isinstance(share, float) and share * n_rows < 2:
         message = f"max_samples {share} of {n_rows} rows leaves less than 2 rows per tree; raise it"
-        raise TrainingRefused("parameters.max_samples", share, message)
+        raise Unfit(Refusal("parameters.max_samples", share, message))
     most = min(n_rows, n_features)
     for name in ("n_components", "n_selected_components"):
         if (given.get(name) or 0) > most:
             message = (
                 f"{name} is {given[name]}, but {n_rows} rows of {n_features} features have at most {most} components"
             )
-            raise TrainingRefused(f"parameters.{name}", given[name], message)
+            raise Unfit(Refusal(f"parameters.{name}", given[name], message))
 
 
 def _fit(estimator: Any, algorithm: Algorithm, features: FloatMatrix) -> None:
@@ -157,13 +135,13 @@ def _fit(estimator: Any, algorithm: Algorithm, features: FloatMatrix) -> None:
         estimator.fit(features)
     except (ValueError, AssertionError, ArithmeticError) as error:
         message = f"{algorithm.name} cannot be fitted to this data with these parameters: {error}"
-        raise TrainingRefused("dataset_id", None, message) from error
+        raise Unfit(Refusal("dataset_id", None, message)) from error
     if not np.isfinite(np.append(estimator.decision_scores_, estimator.threshold_)).all():
         message = (
             f"{algorithm.name} gives no finite score on this data: columns that are constant, duplicates of each other "
             "or of extreme scale can cause that; remove or rescale them, or choose another algorithm"
         )
-        raise TrainingRefused("dataset_id", None, message)
+        raise Unfit(Refusal("dataset_id", None, message))
 
 
 def verify(estimator: Any, algorithm: Algorithm, compiled: "CompiledDetector", features: FloatMatrix) -> float:

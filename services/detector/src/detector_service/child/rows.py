@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pynomaly_contracts.labels import parse_label
 
-from detector_service.domain import Refusal, Unfit
+from detector_service.domain import Refusal, Unfit, check_finite
 
 BLOCK_ROWS = 65_536
 
@@ -24,7 +24,7 @@ class Block(NamedTuple):
 
 def read_schema(path: Path) -> pa.Schema:
     """The columns of a stream."""
-    with pa.ipc.open_stream(path.open("rb")) as reader:
+    with path.open("rb") as file, pa.ipc.open_stream(file) as reader:
         return reader.schema
 
 
@@ -47,17 +47,8 @@ def _numeric(batch: pa.RecordBatch, features: Sequence[str], first_row: int) -> 
     for index, name in enumerate(features):
         values = batch.column(name).cast(pa.float64(), safe=False)
         numeric[:, index] = values.to_numpy(zero_copy_only=False)
-    wrong = ~np.isfinite(numeric)
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0]
-        raise Unfit(_missing(features[column], first_row + int(row), float(numeric[row, column])))
+    check_finite(numeric, features, first_row=first_row)
     return numeric
-
-
-def _missing(column: str, row: int, value: float) -> Refusal:
-    what = "a missing value" if np.isnan(value) else "an infinite value"
-    message = f"column {column!r} has {what}, first in row {row}; fill it, or leave out the row or the column"
-    return Refusal(column, None if np.isnan(value) else str(value), message)
 
 
 def read_labels(block: Block, target: str) -> NDArray[np.bool_]:

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from detector_service.child.rows import read_blocks
-from detector_service.domain import Refusal, Unfit
 from detector_service.sandbox import ARTEFACT, ROWS, Report
 from detector_service.signing import sign_artefact
 from detector_service.specs import TrainSpec
-from detector_service.training import FitRequest, TrainedDetector, TrainingRefused, fit_detector
+from detector_service.training import FitRequest, TrainedDetector, fit_detector
 
 _STAGES = {"fit": "fitting", "compile": "compiling", "verify": "verifying", "done": "signing"}
 
@@ -40,7 +39,4 @@ def _fit(spec: TrainSpec, features: "np.ndarray[Any, np.dtype[np.float64]]", rep
         dataset_id=str(spec.dataset_id),
         dataset_version=spec.dataset_version,
     )
-    try:
-        return fit_detector(wanted, features, lambda stage, done: report(_STAGES.get(stage, stage), 0.1 + 0.85 * done))
-    except TrainingRefused as error:
-        raise Unfit(Refusal(error.field, error.value, error.message)) from error
+    return fit_detector(wanted, features, lambda stage, done: report(_STAGES.get(stage, stage), 0.1 + 0.85 * done))
