@@ -80,10 +80,16 @@ class Sandbox:
         if code == 0:
             answer: dict[str, Any] = orjson.loads((folder / ANSWER).read_bytes())
             return answer
-        said = (folder / ERRORS).read_text(errors="replace").strip()[-_QUOTED_CHARS:]
+        said = _end_of(folder / ERRORS)
         how = f"exit code {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
         last = f"; it said: {said}" if said else ""
         raise ChildCrashed(f"the process ended by {how} (memory limit {limit_mb} MiB){last}")
+
+
+def _end_of(log: Path) -> str:
+    with log.open("rb") as said:
+        said.seek(max(0, log.stat().st_size - 4 * _QUOTED_CHARS))  # a child may have said more than memory holds
+        return said.read().decode(errors="replace").strip()[-_QUOTED_CHARS:]
 
 
 async def _follow(process: asyncio.subprocess.Process, report: Report) -> None:
