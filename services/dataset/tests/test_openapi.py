@@ -24,6 +24,11 @@ CHECKED = [
 ]
 
 
+@schemathesis.serializer("application/vnd.apache.parquet")  # a case may choose it for the file's part
+def as_it_is(context: schemathesis.SerializationContext, value: Any) -> bytes:
+    return value if isinstance(value, bytes) else getattr(value, "data", str(value).encode())
+
+
 @asynccontextmanager
 async def listening(app: FastAPI) -> AsyncIterator[str]:
     """The fixture's application on a port of its own; its lifespan is the fixture's."""
