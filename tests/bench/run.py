@@ -27,6 +27,7 @@ THYROID = HERE.parents[1] / "examples" / "data" / "thyroid.csv"
 SERVER_CPU, CLIENT_CPU = 0, 1
 PREDICT = "/api/v1/predict"
 MIB = 2**20
+FIGURES = ("<!-- figures -->", "<!-- /figures -->")
 Result = TypeVar("Result")
 
 
@@ -190,9 +191,9 @@ def main() -> int:
     report = f"{table(rows)}\n\nResident memory after training and predicting:\n\n{memory}\n\n{machine()}.\n"
     print(report)
     if options.write:
-        text = options.write.read_text()
-        head, _, _ = text.partition("<!-- figures -->")
-        options.write.write_text(f"{head}<!-- figures -->\n\n{report}")
+        head, _, rest = options.write.read_text().partition(FIGURES[0])
+        tail = rest.partition(FIGURES[1])[2]
+        options.write.write_text(f"{head}{FIGURES[0]}\n\n{report}\n{FIGURES[1]}{tail}")
     return 0 if all(row.met for row in rows) else 1
 
 
