@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from pynomaly import Client
 from pynomaly_suite import Suite, temporary_suite
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+Until = Callable[[Callable[[], bool]], None]
 Pynomaly = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -37,3 +39,13 @@ def pynomaly(tmp_path: Path) -> Pynomaly:
         )
 
     return run
+
+
+@pytest.fixture
+def until() -> Until:
+    """Look at another process, which cannot wake us, until it is so; RetryError after two minutes."""
+
+    def wait(reached: Callable[[], bool]) -> None:
+        Retrying(retry=retry_if_result(lambda so: not so), wait=wait_fixed(0.05), stop=stop_after_delay(120))(reached)
+
+    return wait

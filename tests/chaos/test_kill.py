@@ -5,10 +5,10 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -16,23 +16,18 @@ from pynomaly import Client
 from pynomaly.errors import ConnectionFailed
 from pynomaly_suite import Ports, status
 
+if TYPE_CHECKING:
+    from conftest import Until
+
 DATA = Path(__file__).parents[2] / "examples" / "data"
 PROCESSES = ("dataset", "model", "detector", "detector-worker", "gateway", "postgres", "supervisor")
 DEADLINE_S = 120.0
 
 
-def until(reached: Callable[[], bool], what: str) -> None:
-    """Look until it is so; a deadline far beyond what it takes."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not reached():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)  # between looks at another process, which cannot wake us
-
-
 class Running:
     """`pynomaly up` as a child, on a home that outlives it."""
 
-    def __init__(self, home: Path, ports: Ports) -> None:
+    def __init__(self, home: Path, ports: Ports, until: "Until") -> None:
         self.home, self.ports = home, ports
         names = ("dataset", "detector", "model", "gateway", "worker")
         environment = {f"PYNOMALY_{name.upper()}_PORT": str(ports.of(name)) for name in names}
@@ -42,7 +37,7 @@ class Running:
             stderr=subprocess.PIPE,
             text=True,
         )
-        until(lambda: status(home).ready or self.process.poll() is not None, "the suite is not ready")
+        until(lambda: status(home).ready or self.process.poll() is not None)
         assert self.process.poll() is None, self.process.stderr.read() if self.process.stderr else ""
 
     @property
@@ -59,8 +54,8 @@ class Running:
 
 
 @contextmanager
-def running(home: Path, ports: Ports) -> Iterator[Running]:
-    suite = Running(home, ports)
+def running(home: Path, ports: Ports, until: "Until") -> Iterator[Running]:
+    suite = Running(home, ports, until)
     try:
         yield suite
     finally:
@@ -88,17 +83,19 @@ def half_an_upload(ports: Ports) -> socket.socket:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("victim", PROCESSES)
-def test_a_killed_process_loses_nothing_acknowledged_and_leaves_no_orphan(victim: str, tmp_path: Path) -> None:
+def test_a_killed_process_loses_nothing_acknowledged_and_leaves_no_orphan(
+    victim: str, tmp_path: Path, until: "Until"
+) -> None:
     home, ports = tmp_path / "home", Ports.free()
     tmp_path.chmod(0o711)
-    with running(home, ports) as suite, Client(suite.url) as client:
+    with running(home, ports, until) as suite, Client(suite.url) as client:
         kept = client.datasets.upload(DATA / "vowels.csv", name="kept", target_column="is_anomaly")
         large = client.datasets.upload(DATA / "shuttle.csv", name="large", target_column="is_anomaly")
         detector = client.detectors.create(name="d", algorithm="LOF")
         before = client.detectors.create(name="before", algorithm="IForest")
         first = client.detectors.train(before.id, kept.id).wait(progress=False)
         job = client.detectors.train(detector.id, large.id)
-        until(lambda: job.state().state == "running", "the job does not start")
+        until(lambda: job.state().state == "running")
         upload = half_an_upload(ports)
         started = suite.pids()
         os.kill(suite.pid_of(victim), signal.SIGKILL)
@@ -110,7 +107,7 @@ def test_a_killed_process_loses_nothing_acknowledged_and_leaves_no_orphan(victim
         gone, alive = psutil.wait_procs(started, timeout=DEADLINE_S)
         assert not alive, f"orphans: {alive}"
         assert gone
-    with running(home, ports) as again, Client(again.url) as client:
+    with running(home, ports, until) as again, Client(again.url) as client:
         assert client.datasets.get("kept").sha256 == kept.sha256
         assert len(list(client.datasets.rows("kept"))) == kept.n_rows
         assert client.jobs.handle(job.id).wait(timeout_s=DEADLINE_S, progress=False).model_name == "d"
@@ -123,14 +120,14 @@ def test_a_killed_process_loses_nothing_acknowledged_and_leaves_no_orphan(victim
 
 
 @pytest.mark.timeout(300)
-def test_ctrl_c_loses_nothing_and_the_ports_are_free_again(tmp_path: Path) -> None:
+def test_ctrl_c_loses_nothing_and_the_ports_are_free_again(tmp_path: Path, until: "Until") -> None:
     home, ports = tmp_path / "home", Ports.free()
     tmp_path.chmod(0o711)
-    with running(home, ports) as suite, Client(suite.url) as client:
+    with running(home, ports, until) as suite, Client(suite.url) as client:
         kept = client.datasets.upload(DATA / "vowels.csv", name="kept")
     assert suite.process.returncode == 0
     ports.check_free()
     with pytest.raises(ConnectionFailed), Client(suite.url) as client:
         client.health()
-    with running(home, ports), Client(suite.url) as client:
+    with running(home, ports, until), Client(suite.url) as client:
         assert client.datasets.get("kept").id == kept.id

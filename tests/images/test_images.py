@@ -3,17 +3,19 @@
 import os
 import secrets
 import shutil
-import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 from pynomaly_contracts.routes import Service
 from pynomaly_scoring import generate_signing_key
 from pynomaly_suite import Ports
+
+if TYPE_CHECKING:
+    from conftest import Until
 
 TAG = os.environ.get("TAG", "dev")
 POSTGRES = "docker.io/library/postgres:15-bookworm"
@@ -66,27 +68,13 @@ class Container:
         return self.ended()
 
 
-def until(reached: Callable[[], bool], container: Container, what: str) -> None:
-    """Look until it is so, while the container runs."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not reached():
-        assert container.process.poll() is None, container.ended()[1]
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)  # between looks at another process, which cannot wake us
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 @pytest.fixture
-def database_url() -> Iterator[str]:
+def database_url(until: "Until") -> Iterator[str]:
     """A PostgreSQL of the version that is promised to be enough, in a container too."""
     port = Ports.free().gateway
     names = ("POSTGRES_USER=owner", f"POSTGRES_PASSWORD={PASSWORD}", "POSTGRES_DB=service", f"PGPORT={port}")
     container = Container(POSTGRES, options=tuple(f"--env={name}" for name in names))
-    until(lambda: listens(port), container, "PostgreSQL does not listen")
+    until(lambda: container.listens(port))
     yield f"postgresql://owner:{PASSWORD}@127.0.0.1:{port}/service"
     container.stop()
 
@@ -114,12 +102,14 @@ def options(settings: dict[str, str]) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("service", list(Service))
-def test_an_image_migrates_serves_and_ends_on_sigterm(service: Service, settings: dict[str, str]) -> None:
+def test_an_image_migrates_serves_and_ends_on_sigterm(
+    service: Service, settings: dict[str, str], until: "Until"
+) -> None:
     image = f"docker.io/pynomaly/{service}-service:{TAG}"
     code, output = Container(image, "python", "-m", f"{service}_service", "migrate", options=options(settings)).ended()
     assert code == 0, output
     container = Container(image, options=options(settings))
-    until(lambda: listens(int(settings["PORT"])), container, f"{service} does not listen")
+    until(lambda: container.listens(int(settings["PORT"])))
     ready = httpx.get(f"http://127.0.0.1:{settings['PORT']}/health/ready")
     assert ready.json() == {"ready": True, "dependencies": {"database": True}}
     code, output = container.stop()
