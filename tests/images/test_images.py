@@ -62,6 +62,12 @@ class Container:
         output, _ = self.process.communicate(timeout=DEADLINE_S)
         return self.process.returncode, output
 
+    def listens(self, port: int) -> bool:
+        """Whether something answers on the port; AssertionError with its output once the container has ended."""
+        assert self.process.poll() is None, self.ended()[1]
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
     def stop(self) -> tuple[int, str]:
         """SIGTERM, as an orchestrator sends it."""
         subprocess.run([engine(), "kill", "--signal=TERM", self.name], check=True, capture_output=True)
