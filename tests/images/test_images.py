@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,9 +81,11 @@ def database_url(until: "Until") -> Iterator[str]:
     port = Ports.free().gateway
     names = ("POSTGRES_USER=owner", f"POSTGRES_PASSWORD={PASSWORD}", "POSTGRES_DB=service", f"PGPORT={port}")
     container = Container(POSTGRES, options=tuple(f"--env={name}" for name in names))
-    until(lambda: container.listens(port))
-    yield f"postgresql://owner:{PASSWORD}@127.0.0.1:{port}/service"
-    container.stop()
+    try:
+        until(lambda: container.listens(port))
+        yield f"postgresql://owner:{PASSWORD}@127.0.0.1:{port}/service"
+    finally:
+        container.stop()
 
 
 @pytest.fixture
