@@ -11,9 +11,14 @@ log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def heartbeat(interval_s: float, beat: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Call `beat` every `interval_s` while the block runs. A beat that fails is logged; the next one comes."""
-    task = asyncio.create_task(_beat_forever(interval_s, beat))
+async def heartbeat(
+    interval_s: float, beat: Callable[[], Awaitable[None]], *, at_start: bool = False
+) -> AsyncIterator[None]:
+    """Call `beat` while the block runs, `interval_s` after the start or the end of the one before.
+
+    `at_start`: the first beat comes at once. A beat that fails is logged; the next one comes.
+    """
+    task = asyncio.create_task(_beat_forever(interval_s, beat, 0 if at_start else interval_s))
     try:
         yield
     finally:
@@ -22,10 +27,11 @@ async def heartbeat(interval_s: float, beat: Callable[[], Awaitable[None]]) -> A
             await task
 
 
-async def _beat_forever(interval_s: float, beat: Callable[[], Awaitable[None]]) -> None:
+async def _beat_forever(interval_s: float, beat: Callable[[], Awaitable[None]], first_after_s: float) -> None:
+    await asyncio.sleep(first_after_s)
     while True:
-        await asyncio.sleep(interval_s)
         try:
             await beat()
         except Exception:
             log.exception("background.beat_failed")
+        await asyncio.sleep(interval_s)

@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         spool.open()
         try:
-            async with heartbeat(HOUR_S, tidy):
+            async with heartbeat(HOUR_S, tidy, at_start=True):
                 yield
         finally:
             spool.close()

@@ -64,7 +64,7 @@ def _lifespan(settings: Settings, database: Database, breakers: BreakerRegistry)
             app.state.detectors = DetectorService(repository, keys)
             app.state.jobs = JobService(repository, keys, datasets, models, progress)
             await stack.enter_async_context(progress.listening())
-            await stack.enter_async_context(heartbeat(PURGE_S, keys.purge))
+            await stack.enter_async_context(heartbeat(PURGE_S, keys.purge, at_start=True))
             yield
 
     return lifespan
@@ -100,7 +100,7 @@ def _worker_lifespan(
             stack.push_async_callback(database.close)
             session = await stack.enter_async_context(ResilientSession(breakers=breakers))
             await stack.enter_async_context(work.listening())
-            await stack.enter_async_context(heartbeat(PURGE_S, lambda: stash.sweep(repository)))
+            await stack.enter_async_context(heartbeat(PURGE_S, lambda: stash.sweep(repository), at_start=True))
             worker = Worker(
                 terms,
                 _tasks(settings, session, stash),

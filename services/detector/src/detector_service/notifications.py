@@ -1,23 +1,18 @@
-"""LISTEN: PostgreSQL wakes who waits. A notification may be lost with its connection, so every waiter also polls."""
+"""Bells that PostgreSQL rings. A notification may be lost with its connection, so every waiter also polls."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 
-import asyncpg
-import structlog
-from pynomaly_chassis.database import connect_raw
-
-log = structlog.get_logger()
-RECONNECT_S = 1.0
+from pynomaly_chassis.listening import Listener
 
 
 class Notifications:
     """One channel, listened to by one connection; any number of subscribers."""
 
     def __init__(self, url: str, channel: str, *, application_name: str) -> None:
-        self._url, self._channel, self._name = url, channel, application_name
+        self._listener = Listener(url, channel, application_name=application_name, hear=self.ring, catch_up=self.ring)
         self._bells: dict[asyncio.Event, str | None] = {}
 
     @contextmanager
@@ -36,35 +31,9 @@ class Notifications:
             if wanted is None or payload is None or wanted == payload:
                 bell.set()
 
-    @asynccontextmanager
-    async def listening(self) -> AsyncIterator[None]:
+    def listening(self) -> AbstractAsyncContextManager[None]:
         """Listen while the block runs, through lost connections."""
-        task = asyncio.create_task(self._listen_forever())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-    async def _listen_forever(self) -> None:
-        while True:
-            try:
-                await self._listen()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                log.warning("notifications.lost", channel=self._channel, error=str(error))
-            await asyncio.sleep(RECONNECT_S)
-
-    async def _listen(self) -> None:
-        connection = await connect_raw(self._url, application_name=self._name)
-        closed = asyncio.Event()
-        try:
-            connection.add_termination_listener(lambda _: closed.set())
-            await connection.add_listener(self._channel, lambda *args: self.ring(args[3]))
-            self.ring()  # for what was said while nobody listened
-            await closed.wait()
-        finally:
-            connection.terminate()
+        return self._listener.listening()
 
 
 async def wait_for(bell: asyncio.Event, timeout_s: float) -> None:

@@ -58,7 +58,7 @@ class _Parts:
             stack.callback(self.pool.close)
             stack.push_async_callback(self.serving.close)
             for beat in (self.keys.purge, self.sweep.run):
-                await stack.enter_async_context(heartbeat(HOURLY_S, beat))
+                await stack.enter_async_context(heartbeat(HOURLY_S, beat, at_start=True))
             await stack.enter_async_context(self.listener.listening())
             yield
 
