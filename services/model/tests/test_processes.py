@@ -17,7 +17,7 @@ from model_service.settings import Settings
 class Service:
     """A running `python -m model_service serve`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, file_limit_kib: int | None = None) -> None:
         with closing(socket.create_server(("127.0.0.1", 0))) as free:
             port = int(free.getsockname()[1])
         environment = {
@@ -27,7 +27,8 @@ class Service:
             "TRUSTED_KEYS_PATH": str(settings.trusted_keys_path),
             "PORT": str(port),
         }
-        command = [sys.executable, "-m", "model_service", "serve"]
+        limit = f"ulimit -f {file_limit_kib}; " if file_limit_kib else ""
+        command = ["bash", "-c", f"{limit}exec {sys.executable} -m model_service serve"]
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
 
@@ -72,6 +73,17 @@ def test_a_version_that_was_acknowledged_outlives_kill_9(services, make_settings
     scored = second.client.post("/api/v1/predict", json={"data": [1, 2, 3], "model_id": name})
     assert (scored.json()["raw_score"], scored.json()["model_version"]) == (6, "1")
     assert second.end(signal.SIGTERM) == -signal.SIGTERM
+
+
+def test_a_full_disk_is_a_507_that_leaves_nothing(services, make_settings, make_artefact, name, tmp_path: Path) -> None:
+    service = Service(make_settings(), file_limit_kib=64).wait_until_ready()
+    services.append(service)
+    headers, path = {"content-type": "application/zip"}, f"/api/v1/models/{name}/versions"
+    large = make_artefact(ballast_bytes=200_000)
+    answer = service.client.post(path, content=large, headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (507, "/problems/storage-full")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert service.client.post(path, content=make_artefact(), headers=headers).status_code == 201
 
 
 def test_a_service_that_trusts_nobody_does_not_start(services, make_settings, tmp_path: Path) -> None:

@@ -22,10 +22,10 @@ async def database(make_settings) -> AsyncIterator[Database]:
 
 
 def files(storage: Path) -> set[str]:
-    return {path.name for path in storage.rglob("*.zip")}
+    return {path.name for path in storage.rglob("*.zip*")}
 
 
-@pytest.mark.parametrize(("kept", "expected"), [(NOW, 1), (DAY, 3)])
+@pytest.mark.parametrize(("kept", "expected"), [(NOW, 1), (DAY, 4)])
 async def test_bytes_of_deleted_models_and_without_a_row_go_when_they_are_old(
     *, database, client, register, name, tmp_path: Path, kept: timedelta, expected: int
 ) -> None:
@@ -33,6 +33,7 @@ async def test_bytes_of_deleted_models_and_without_a_row_go_when_they_are_old(
     await client.delete(f"/api/v1/models/{name}")
     await register(2.0)
     (tmp_path / "default/models/orphan.zip").write_bytes(b"left by a process that died")
+    (tmp_path / "default/models/half.zip#1").write_bytes(b"left by one that died as it wrote")
     sweep = Sweep(ModelRepository(database), LocalStore(tmp_path), kept=kept)
     await sweep.run()
     await sweep.run()

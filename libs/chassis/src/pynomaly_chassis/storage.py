@@ -1,13 +1,42 @@
 """Object storage: a local folder, S3, GCS or Azure, behind obstore."""
 
 import asyncio
+import errno
 import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import obstore
 from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store
 
+from pynomaly_chassis.problems import ProblemError
 from pynomaly_chassis.settings import StorageSettings
+
+# A quota and a file-size limit are full disks too, for whoever meets them.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
+_UNFINISHED = re.compile(r".+#\d+")
+
+
+class StorageFull(ProblemError):
+    """There is no room for the bytes."""
+
+    status, type, title = 507, "/problems/storage-full", "Storage is full"
+
+
+@contextmanager
+def room_needed() -> Iterator[None]:
+    """Raises StorageFull where the block met a full disk; other errors pass."""
+    try:
+        yield
+    except Exception as error:
+        if _os_error(error) not in _FULL:
+            raise
+        raise StorageFull("there is no room left to store this; free some space, then send it again") from error
 
 
 def open_store(settings: StorageSettings) -> ObjectStore:
@@ -39,6 +68,56 @@ def sync_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
+def move_durably(source: Path, target: Path) -> None:
+    """Bytes first, then their name, each on the disk before the next step: a row is only for bytes that are whole."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    sync_to_disk(source)
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _move_to_other_disk(source, target)
+    sync_to_disk(target.parent)
+
+
+async def remove_unfinished(store: ObjectStore, kind: str, before: datetime) -> None:
+    """Remove what killed writes to `<tenant>/<kind>` of a local store left, if last written before that moment.
+
+    Its names end in #1, #2, …: no listing of the store shows them.
+    """
+    if isinstance(store, LocalStore):
+        await asyncio.to_thread(_remove_unfinished, Path(str(store.prefix)), kind, before.timestamp())
+
+
+def _remove_unfinished(folder: Path, kind: str, before_s: float) -> None:
+    found = [path for path in folder.glob(f"*/{kind}/*#*") if _UNFINISHED.fullmatch(path.name)]
+    for path in found:
+        try:
+            if path.stat().st_mtime < before_s:
+                path.unlink()
+        except FileNotFoundError:
+            continue  # another replica sweeps too
+
+
+def _move_to_other_disk(source: Path, target: Path) -> None:
+    unfinished = target.with_name(f"{target.name}#1")
+    try:
+        shutil.copyfile(source, unfinished)
+        sync_to_disk(unfinished)
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    source.unlink()
+
+
 def _sync_object(path: Path) -> None:
     sync_to_disk(path)
     sync_to_disk(path.parent)
+
+
+def _os_error(error: Exception) -> int | None:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    found = _OS_ERROR.search(str(error))  # libraries in Rust keep the number in their message alone
+    return int(found[1]) if found else None

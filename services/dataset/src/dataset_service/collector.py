@@ -24,6 +24,7 @@ class Collector:
         """Collect what was deleted, or left without a row, a day before `now`."""
         n_deleted = await self._collect_deleted(now - GRACE)
         n_orphans = await self._collect_orphans(now - GRACE)
+        await self._objects.remove_unfinished(now - GRACE)
         if n_deleted or n_orphans:
             log.info("objects.collected", n_deleted=n_deleted, n_orphans=n_orphans)
 

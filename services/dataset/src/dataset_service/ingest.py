@@ -7,6 +7,7 @@ from typing import Literal
 
 import polars as pl
 from pynomaly_chassis.problems import Invalid, UnsupportedMediaType
+from pynomaly_chassis.storage import room_needed
 from pynomaly_contracts.datasets import Column
 from pynomaly_contracts.labels import parse_label
 from pynomaly_contracts.media import CSV, PARQUET
@@ -14,7 +15,7 @@ from pynomaly_contracts.media import CSV, PARQUET
 from dataset_service.csv_layout import check_names
 from dataset_service.csv_scan import check_csv
 from dataset_service.csv_types import CsvTypes, find_decimal_commas, infer_types
-from dataset_service.errors import InvalidFile, storage_errors
+from dataset_service.errors import InvalidFile
 from dataset_service.parquet import Table, block_rows, column_type, read_blocks, write_table
 
 Format = Literal["csv", "parquet"]
@@ -64,7 +65,7 @@ def ingest(source: Path, target: Path, given: Format, *, max_columns: int, targe
     Raises InvalidFile and Invalid (422), StorageFull (507).
     """
     convert = _ingest_csv if given == "csv" else _ingest_parquet
-    with storage_errors():
+    with room_needed():
         table = convert(source, target, max_columns)
     if target_column is not None:
         _check_labels(target, table, target_column)
@@ -118,7 +119,7 @@ def _ingest_parquet(source: Path, target: Path, max_columns: int) -> Table:
 def _unreadable_parquet() -> Iterator[None]:
     """Polars' complaint as a problem; a full disk stays what it is."""
     try:
-        with storage_errors():
+        with room_needed():
             yield
     except pl.exceptions.PolarsError as error:
         raise InvalidFile.at(f"the file is not readable Parquet: {str(error).splitlines()[0]}") from error

@@ -10,17 +10,17 @@ from uuid import UUID
 
 import obstore
 from obstore.store import ObjectStore
-from pynomaly_chassis.storage import sync_to_disk
+from pynomaly_chassis.storage import move_durably, remove_unfinished, room_needed
 
-from dataset_service.errors import storage_errors
 from dataset_service.spool import Spool
 
-_KEY = re.compile(r"[^/]+/datasets/([0-9a-f-]{36})\.parquet")
+_KIND = "datasets"
+_KEY = re.compile(rf"[^/]+/{_KIND}/([0-9a-f-]{{36}})\.parquet")
 
 
 def object_key(tenant_id: str, dataset_id: UUID) -> str:
     """Where a data set's bytes lie."""
-    return f"{tenant_id}/datasets/{dataset_id}.parquet"
+    return f"{tenant_id}/{_KIND}/{dataset_id}.parquet"
 
 
 class ObjectFiles:
@@ -31,9 +31,9 @@ class ObjectFiles:
 
     async def put(self, source: Path, key: str) -> None:
         """Store a file whole or not at all; it may be moved away. Raises StorageFull."""
-        with storage_errors():
+        with room_needed():
             if self._local is not None:
-                await asyncio.to_thread(_move_durably, source, self._local / key)
+                await asyncio.to_thread(move_durably, source, self._local / key)
             else:
                 await obstore.put_async(self._store, key, source)
 
@@ -49,7 +49,7 @@ class ObjectFiles:
 
     async def _download(self, key: str, path: Path) -> None:
         found = await obstore.get_async(self._store, key)
-        with storage_errors(), path.open("xb") as file:
+        with room_needed(), path.open("xb") as file:
             async for chunk in found.stream():
                 await asyncio.to_thread(file.write, chunk)
 
@@ -66,10 +66,6 @@ class ObjectFiles:
             matches = [(_KEY.fullmatch(item["path"]), item["last_modified"]) for item in found]
             yield [(UUID(match[1]), match[0]) for match, written in matches if match and written < moment]
 
-
-def _move_durably(source: Path, target: Path) -> None:
-    """Bytes first, then their name, each on the disk before the next step: a row is only for bytes that are whole."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    sync_to_disk(source)
-    source.replace(target)
-    sync_to_disk(target.parent)
+    async def remove_unfinished(self, moment: datetime) -> None:
+        """Remove what was being stored when its process was killed, before `moment`."""
+        await remove_unfinished(self._store, _KIND, moment)

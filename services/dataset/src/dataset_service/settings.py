@@ -20,7 +20,7 @@ class Settings(ServiceSettings, StorageSettings):
     max_columns: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     upload_idle_timeout_s: Annotated[float, Field(gt=0, le=3600, description="Longest silence in an upload.")] = 60
     conversion_concurrency: Annotated[int, Field(ge=1, le=64, description="CPU-bound tasks at once.")] = 2
-    spool_path: Path | None = Field(default=None, description="Folder of files in the making; default: by the store.")
+    spool_path: Path | None = Field(default=None, description="Folder of files in the making.")
 
     @property
     def local_folder(self) -> Path | None:
@@ -29,6 +29,6 @@ class Settings(ServiceSettings, StorageSettings):
 
     @property
     def spool_folder(self) -> Path:
-        """On the local store's own disk, so that a finished file is moved there and not copied."""
+        """By default on the local store's own disk, so that a finished file is moved there and not copied."""
         default = self.local_folder / ".spool" if self.local_folder else Path(gettempdir()) / "pynomaly-dataset-spool"
         return self.spool_path or default

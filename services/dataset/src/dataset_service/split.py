@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 from pynomaly_chassis.problems import Invalid
+from pynomaly_chassis.storage import room_needed
 from pynomaly_contracts.datasets import Dataset, SplitRequest
 
 from dataset_service.domain import IntVector, assign_parts
-from dataset_service.errors import storage_errors
 from dataset_service.parquet import block_rows, write_table
 
 MAX_CLASSES = 1_000
@@ -46,7 +46,7 @@ def split(source: Path, dataset: Dataset, wanted: SplitRequest, targets: Mapping
         if count == 0:
             message = f"part {name!r} would have no rows; the data set has {dataset.n_rows}"
             raise Invalid.field(f"body.fractions.{name}", wanted.fractions[name], message)
-    with storage_errors():
+    with room_needed():
         for position, target in enumerate(targets.values()):
             _write_part(source, dataset, parts == position, target)
         return {name: _part(path, int(count)) for (name, path), count in zip(targets.items(), counts, strict=True)}

@@ -10,12 +10,13 @@ from typing import BinaryIO
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError, field_validator
 from pynomaly_chassis.problems import Invalid, MalformedBody, UnsupportedMediaType
+from pynomaly_chassis.storage import room_needed
 from pynomaly_contracts.base import ColumnName, Description, Request, ResourceName
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from dataset_service.errors import UploadTimedOut, storage_errors
+from dataset_service.errors import UploadTimedOut
 
 WRITE_BYTES = 1024 * 1024
 MAX_FIELD_BYTES = 16 * 1024
@@ -52,7 +53,7 @@ async def receive(chunks: AsyncIterator[bytes], content_type: str, path: Path, *
     Raises UnsupportedMediaType (415), MalformedBody (400), Invalid (422), UploadTimedOut (408), StorageFull (507).
     """
     form = _Form(_boundary(content_type))
-    with storage_errors(), path.open("xb", buffering=0) as file:
+    with room_needed(), path.open("xb", buffering=0) as file:
         written = _Written(file)
         async for chunk in _until_silence(chunks, idle_timeout_s):
             form.feed(chunk)

@@ -16,7 +16,7 @@ import orjson
 from obstore.exceptions import AlreadyExistsError
 from obstore.store import ObjectStore
 from pynomaly_chassis.ids import utc_now
-from pynomaly_chassis.storage import put_exclusive
+from pynomaly_chassis.storage import put_exclusive, remove_unfinished
 
 from detector_service.repository import Lease, Repository
 
@@ -61,6 +61,7 @@ class Stash:
         Other services may keep their objects in the same bucket: what is not a stash's is left alone.
         """
         before = utc_now() - KEPT
+        await remove_unfinished(self._store, "trained", before)
         async for listed in obstore.list(self._store):
             aged = [item["path"] for item in listed if item["last_modified"] < before]
             old = {job_id: path for path in aged if (job_id := _job_of(path)) is not None}

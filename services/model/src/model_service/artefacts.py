@@ -15,7 +15,7 @@ from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 from onnx.shape_inference import InferenceError
 from pynomaly_chassis.ids import new_id
-from pynomaly_chassis.storage import put_exclusive
+from pynomaly_chassis.storage import put_exclusive, room_needed
 from pynomaly_scoring import (
     Artefact,
     ArtefactError,
@@ -49,9 +49,12 @@ class ArtefactStore:
         self._store = store
 
     async def put(self, tenant_id: str, archive: bytes) -> str:
-        """Store the bytes under a new key, which is returned. Until a row names it, it counts as garbage."""
+        """Store the bytes under a new key, which is returned. Until a row names it, it counts as garbage.
+
+        Raises StorageFull, StorageUnavailable.
+        """
         key = f"{tenant_id}/models/{new_id()}.zip"
-        with _translated():
+        with _translated(), room_needed():
             await put_exclusive(self._store, key, archive)
         return key
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import obstore
 from obstore.store import ObjectStore
 from pynomaly_chassis.ids import utc_now
+from pynomaly_chassis.storage import remove_unfinished
 
 from model_service.repository import ModelRepository
 
@@ -22,7 +23,9 @@ class Sweep:
     async def run(self) -> None:
         """Collect everything that is due."""
         await self._collect_deleted()
-        await self._collect_orphans(utc_now() - self._kept)
+        before = utc_now() - self._kept
+        await self._collect_orphans(before)
+        await remove_unfinished(self._store, "models", before)
 
     async def _collect_deleted(self) -> None:
         async with self._repository.transaction() as tx:
