@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from pynomaly_chassis.ids import new_id
 from pynomaly_chassis.migrations import migrate
 from pynomaly_contracts.datasets import Column, Dataset
 from pynomaly_contracts.models import Model, ModelVersion
-from pynomaly_contracts.problems import Problem
+from pynomaly_contracts.problems import FieldProblem, Problem
 from pynomaly_scoring import TrustedKeys, generate_signing_key, open_artefact
 from pynomaly_suite.postgres import DatabaseUrls
 from pynomaly_suite.testing import TemporaryPostgres
@@ -37,8 +37,8 @@ def _answer(payload: BaseModel, status: int = 200) -> web.Response:
     return web.Response(text=payload.model_dump_json(), status=status, content_type="application/json")
 
 
-def _refusal(status: int, kind: str, detail: str) -> web.Response:
-    problem = Problem(type=f"/problems/{kind}", title=kind, status=status, detail=detail)
+def _refusal(status: int, kind: str, detail: str, wrong: Sequence[FieldProblem] = ()) -> web.Response:
+    problem = Problem(type=f"/problems/{kind}", title=kind, status=status, detail=detail, errors=list(wrong))
     return web.Response(text=problem.model_dump_json(), status=status, content_type="application/problem+json")
 
 
@@ -212,7 +212,9 @@ class Peers:
         for version, _ in self._versions_of(request):
             if wanted in (version.version, str(version.id)):
                 return _answer(version)
-        return _refusal(404, "model-not-found", f"no version {wanted!r}")
+        message = f"no version {wanted!r}"
+        wrong = FieldProblem(field="version", value=wanted, message=message)
+        return _refusal(404, "not-found", message, [wrong])
 
     async def _artefact(self, request: web.Request) -> web.Response:
         wanted = request.match_info["version"]

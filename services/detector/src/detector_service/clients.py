@@ -52,14 +52,24 @@ class _Peer:
     name: str
     missing: type[NotFound]
     field: str
+    """In which field of our own request the peer's resource is named."""
 
     def __init__(self, session: ResilientSession, base_url: str) -> None:
         self._session, self._base_url = session, base_url.rstrip("/")
 
     @asynccontextmanager
     async def _call(
-        self, method: str, path: str, operation: str, policy: CallPolicy, ref: str, **request: Any
+        self,
+        method: str,
+        path: str,
+        operation: str,
+        policy: CallPolicy,
+        ref: str,
+        *,
+        version_field: str | None = None,
+        **request: Any,
     ) -> AsyncIterator[ResilientResponse]:
+        """`version_field`: in which field of our own request its version is named, if one is."""
         # Inner hops retry connect errors only: a request that was sent is not sent twice.
         call = self._session.request(
             method,
@@ -73,7 +83,7 @@ class _Peer:
         try:
             async with call as response:
                 if response.status >= 300:
-                    raise self._refusal(response, await response.read(), ref)
+                    raise self._refusal(response, await response.read(), ref, version_field)
                 yield response
         except CallFailed as error:
             raise PeerUnavailable(
@@ -82,7 +92,7 @@ class _Peer:
                 peer=self.name,
             ) from error
 
-    def _refusal(self, response: ResilientResponse, body: bytes, ref: str) -> ProblemError:
+    def _refusal(self, response: ResilientResponse, body: bytes, ref: str, version_field: str | None) -> ProblemError:
         problem = _problem(body)
         passing = response.status in _RETRY_LATER or (problem is not None and problem.type == _KEY_IN_USE)
         if response.status >= 500 or passing:
@@ -92,9 +102,11 @@ class _Peer:
                 peer=self.name,
             )
         detail = f"status {response.status}" if problem is None else problem.detail
-        if response.status == 404:
-            return self.missing(detail, errors=[FieldProblem(field=self.field, value=ref, message=detail)])
         errors = [] if problem is None else problem.errors
+        if response.status == 404:
+            if version_field is not None and errors and errors[0].field == "version":
+                return self._missing(detail, version_field, errors[0].value)
+            return self._missing(detail, self.field, ref)
         cause = None if problem is None else problem.type
         return PeerRefused(f"the {self.name} service refused: {detail}", errors=errors, peer=self.name, cause=cause)
 
@@ -104,12 +116,14 @@ class _Peer:
         except ValidationError as error:
             raise PeerRefused(f"the {self.name} service answered what is no {kind.__name__}", peer=self.name) from error
 
-    def _quoted(self, ref: str, what: str) -> str:
+    def _quoted(self, ref: str, what: str, field: str | None = None) -> str:
         """A reference as a path segment; what can be neither an id nor a name exists nowhere."""
         if not is_reference(ref):
-            message = f"{ref!r} is neither an id nor a name of a {what}"
-            raise self.missing(message, errors=[FieldProblem(field=self.field, value=ref, message=message)])
+            raise self._missing(f"{ref!r} is neither an id nor a name of a {what}", field or self.field, ref)
         return quote(ref, safe="")
+
+    def _missing(self, message: str, field: str, ref: Any) -> NotFound:
+        return self.missing(message, errors=[FieldProblem(field=field, value=ref, message=message)])
 
 
 class DatasetClient(_Peer):
@@ -150,17 +164,20 @@ class ModelClient(_Peer):
 
     name, missing, field = "model", ModelNotFound, "body.model_id"
 
-    async def version(self, ref: str, version: str | None, travelling: Travelling) -> ModelVersion:
-        """A version by its number, id or alias; the latest where none is named."""
+    async def version(
+        self, ref: str, version: str | None, travelling: Travelling, *, field: str = "body.version"
+    ) -> ModelVersion:
+        """A version by its number, id or alias; the latest where none is named. `field`: in which it was named."""
         path = f"/api/v1/models/{self._quoted(ref, 'model')}"
         if version is None:
             async with self._call("GET", path, "get", METADATA, ref, headers=travelling) as response:
                 version = self._read_as(Model, await response.read()).latest_version
         if version is None:
             message = f"model {ref!r} has no version yet; register one or train its detector"
-            raise ModelNotFound(message, errors=[FieldProblem(field=self.field, value=ref, message=message)])
-        path += f"/versions/{self._quoted(version, 'version')}"
-        async with self._call("GET", path, "get", METADATA, f"{ref} {version}", headers=travelling) as response:
+            raise self._missing(message, self.field, ref)
+        path += f"/versions/{self._quoted(version, 'version', field)}"
+        call = self._call("GET", path, "get", METADATA, ref, version_field=field, headers=travelling)
+        async with call as response:
             return self._read_as(ModelVersion, await response.read())
 
     async def download_artefact(self, model_id: UUID, version: str, to: Path, travelling: Travelling) -> None:

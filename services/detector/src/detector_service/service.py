@@ -124,7 +124,7 @@ class JobService:
             dataset = await self._dataset(wanted.dataset_id, wanted.dataset_version, travelling)
             target = _target_of(dataset, wanted.dataset_id)
             chosen = wanted.model_version or detector.latest_version
-            version = await self._models.version(str(detector.model_id), chosen, travelling)
+            version = await self._models.version(str(detector.model_id), chosen, travelling, field="body.model_version")
             _check_columns(dataset, version.feature_names)
             spec = EvaluateSpec(
                 dataset_id=dataset.id,

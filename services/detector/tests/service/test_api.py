@@ -219,6 +219,22 @@ async def test_batch_detection_with_an_unknown_model_is_a_404(service: Any, make
     assert (status, problem["type"]) == (404, "/problems/model-not-found")
 
 
+async def test_a_version_that_the_model_does_not_have_is_a_404_that_names_it(
+    service: Any, make_rows: Callable[..., pa.Table]
+) -> None:
+    await service.peers.add_dataset("points", make_rows())
+    await service.create_detector()
+    async with service.worker_here():
+        await service.finished(await service.submit("detectors/forest/train", dataset_id="points"))
+    model_id = (await service.client.get("/api/v1/detectors/forest")).json()["model_id"]
+    body = {"dataset_id": "points", "model_id": model_id, "version": "9"}
+    status, problem = await post(service, "detect/batch", body)
+    assert (status, fields(problem)) == (404, [("body.version", "9")])
+    body = {"dataset_id": "points", "model_version": "none"}
+    status, problem = await post(service, "detectors/forest/evaluate", body)
+    assert (status, fields(problem)) == (404, [("body.model_version", "none")])
+
+
 async def test_a_peer_that_is_away_is_a_503_with_retry_after_and_shows_as_degraded(service: Any) -> None:
     await service.create_detector()
     service.peers.away = True
