@@ -1,19 +1,17 @@
 """A real gateway process in front of real scripted services."""
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 import aiohttp
 import pytest
-import uvicorn
 from aiohttp import web
 from gateway_service.__main__ import MIGRATIONS
 from gateway_service.app import create_app
 from gateway_service.settings import Settings
 from pynomaly_chassis.migrations import migrate
+from pynomaly_suite.served import served
 from pynomaly_suite.testing import TemporaryPostgres
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -83,29 +81,9 @@ def database_url(postgres: TemporaryPostgres) -> str:
     return urls.app_url
 
 
-class Announced(uvicorn.Server):
-    """A server that says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
-
-
-@asynccontextmanager
-async def run_gateway(settings: Settings) -> AsyncIterator[str]:
+def run_gateway(settings: Settings) -> AbstractAsyncContextManager[str]:
     """The gateway on a real socket of this loop."""
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    server = Announced(uvicorn.Config(create_app(settings), log_config=None, lifespan="on", ws="none"))
-    task = asyncio.create_task(server.serve([listening]))
-    await server.listening.wait()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    await task
+    return served(create_app(settings), lifespan="on")
 
 
 RunGateway = Callable[[Settings], AbstractAsyncContextManager[str]]

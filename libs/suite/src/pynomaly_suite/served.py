@@ -1,0 +1,33 @@
+"""An application of this process on a port of its own. For tests: needs uvicorn, which the suite itself does not."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import uvicorn
+
+
+class _Announced(uvicorn.Server):
+    """A server that says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+@asynccontextmanager
+async def served(app: Any, *, lifespan: Literal["on", "off"]) -> AsyncIterator[str]:
+    """Its address while the block runs. `lifespan` "off": somebody else has opened the application, and closes it."""
+    server = _Announced(uvicorn.Config(app, log_config=None, lifespan=lifespan, ws="none"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server.serve([listener]))
+        await server.listening.wait()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await serving
