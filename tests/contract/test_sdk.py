@@ -1,0 +1,107 @@
+"""The SDK against the services that it speaks to: every call of every resource, in both flavours."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from pynomaly import AsyncClient, Client
+from pynomaly.errors import Conflict, NotFound, ValidationFailed
+from pynomaly_scoring import Scorer, TrustedKeys, open_artefact
+from pynomaly_suite import Suite
+
+DATA = Path(__file__).parents[2] / "examples" / "data" / "vowels.csv"
+
+
+@pytest.fixture(scope="module")
+def trained(suite: Suite) -> str:
+    """The name of a data set, its detector and its model, which is trained twice."""
+    with Client(suite.url) as client:
+        dataset = client.datasets.upload(DATA, "sdk", target_column="is_anomaly", description="vowels")
+        detector = client.detectors.create("sdk", algorithm="HBOS", contamination=0.05)
+        for _ in range(2):
+            client.detectors.train(detector.id, dataset.id).wait(progress=False)
+    return "sdk"
+
+
+def test_a_data_set_is_found_read_cut_and_deleted(client: Client, trained: str, tmp_path: Path) -> None:
+    dataset = client.datasets.get(trained)
+    assert dataset == client.datasets.get(dataset.id)
+    assert dataset.id in [each.id for each in client.datasets.list(name="sdk")]
+    assert client.datasets.quality(dataset.id).n_rows == dataset.n_rows
+    assert client.datasets.sample(dataset.id, n=3, seed=1) == client.datasets.sample(dataset.id, n=3, seed=1)
+    parts = client.datasets.split(dataset.id, {"a": 0.25, "b": 0.75}, stratify_by="is_anomaly")
+    assert sum(part.n_rows for part in parts.values()) == dataset.n_rows
+    frame = client.datasets.rows(dataset.id).to_polars()
+    assert frame.equals(pl.read_csv(DATA))
+    assert pl.read_csv(client.datasets.download(dataset.id, tmp_path / "copy.csv")).equals(frame)
+    client.datasets.delete(parts["a"].id)
+    with pytest.raises(NotFound):
+        client.datasets.get(parts["a"].id)
+
+
+def test_a_detector_is_changed_evaluated_and_deleted(client: Client, trained: str) -> None:
+    detector = client.detectors.get(trained)
+    assert (detector.state, detector.latest_version) == ("trained", "2")
+    assert client.detectors.update(detector.id, contamination=0.1).contamination == 0.1
+    evaluated = client.detectors.evaluate(detector.id, trained).wait(progress=False)
+    assert 0.5 < evaluated.roc_auc < 1
+    confusion = evaluated.confusion
+    assert confusion.true_positives + confusion.false_negatives == evaluated.n_anomalies
+    spare = client.detectors.create("sdk-spare", algorithm="PCA")
+    client.detectors.delete(spare.id)
+    assert "sdk-spare" not in [each.name for each in client.detectors.list()]
+    assert {each.name for each in client.algorithms.list()} >= {"IForest", "ECOD", "HBOS", "KNN", "LOF", "PCA"}
+    assert "n_bins" in client.algorithms.get("HBOS").parameters_schema["properties"]
+
+
+def test_a_job_is_followed_and_listed(client: Client, trained: str) -> None:
+    handle = client.detect_batch(trained, trained, name="sdk-scored")
+    states = [job.state for job in client.jobs.events(handle.id)]
+    assert states[-1] == "succeeded"
+    result = handle.wait(progress=False)
+    assert handle.id in [job.id for job in client.jobs.list(kind="detect_batch", state="succeeded")]
+    scored = client.datasets.rows(result.dataset_id).to_polars()
+    assert scored[result.score_columns["is_anomaly"]].sum() == result.n_anomalies
+    with pytest.raises(Conflict):
+        client.jobs.cancel(handle.id)
+
+
+def test_a_version_is_named_loaded_and_scored_by(client: Client, trained: str) -> None:
+    assert [each.version for each in client.models.versions(trained)] == ["2", "1"]
+    client.models.set_alias(trained, "champion", "1")
+    assert client.models.get(trained).aliases == {"champion": "1"}
+    assert client.models.version(trained, "champion").version == "1"
+    assert client.models.load(trained, "1").loaded
+    row = dict.fromkeys(client.models.version(trained, "1").feature_names, 0.5)
+    assert client.predict(row, trained, version="champion").model_version == "1"
+    with pytest.raises(Conflict):
+        client.predict(row)
+    client.models.set_default(trained)
+    assert client.predict(row).model_version == "2"
+    client.models.unload(trained)
+    client.models.delete_alias(trained, "champion")
+    with pytest.raises(NotFound):
+        client.predict(row, trained, version="champion")
+    with pytest.raises(ValidationFailed, match="f13"):
+        client.predict({**row, "f13": 1.0}, trained)
+
+
+def test_a_downloaded_artefact_scores_without_any_service(
+    client: Client, suite: Suite, trained: str, tmp_path: Path
+) -> None:
+    archive = client.models.artefact(trained, "1", tmp_path / "model.zip").read_bytes()
+    artefact = open_artefact(archive, trusted=TrustedKeys.load(suite.home.trusted_keys))
+    rows = np.linspace(0, 1, 24).reshape(2, 12)
+    expected = [each.raw_score for each in client.predict_batch(rows, trained, version="1").predictions]
+    assert Scorer(artefact).score(rows).raw_score.tolist() == pytest.approx(expected, rel=1e-9)
+
+
+async def test_the_awaited_client_does_the_same(suite: Suite, trained: str) -> None:
+    async with AsyncClient(suite.url) as client:
+        dataset = await client.datasets.get(trained)
+        sample = await client.datasets.sample(dataset.id, n=1)
+        row = {name: sample.rows[0][name] for name in dataset.feature_columns}
+        assert (await client.predict(row, trained, return_confidence=True)).confidence is not None
+        assert (await client.status()).status == "ok"
+        assert trained in [model.name async for model in client.models.list()]
