@@ -1,9 +1,10 @@
 """The ports of the suite on this machine."""
 
 import os
+import random
 import socket
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 
 import psutil
@@ -13,6 +14,7 @@ from pynomaly_suite.errors import Refused
 
 HOST = "127.0.0.1"
 MAX_PORT = 65535
+TRIAL_PORTS = range(20_000, 32_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,10 @@ class Ports:
 
     @classmethod
     def free(cls) -> "Ports":
-        """Ports that are free now."""
+        """Ports that are free now, below those that the system gives to outgoing connections."""
         with ExitStack() as held:
             sockets = [held.enter_context(socket.socket()) for _ in asdict(cls())]
-            for each in sockets:
-                each.bind((HOST, 0))
-            return cls(*(each.getsockname()[1] for each in sockets))
+            return cls(*(_bind_somewhere(each) for each in sockets))
 
     def of(self, service: str) -> int:
         return int(asdict(self)[service])
@@ -62,6 +62,14 @@ class Ports:
                     probe.bind((HOST, port))
                 except OSError as error:
                     raise Refused(_taken(service, port, error)) from error
+
+
+def _bind_somewhere(probe: socket.socket) -> int:
+    while True:
+        port = random.choice(TRIAL_PORTS)  # noqa: S311 - no secret
+        with suppress(OSError):
+            probe.bind((HOST, port))
+            return port
 
 
 def setting(service: str) -> str:
