@@ -1,6 +1,8 @@
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 PROBE = """
 import json, sys
@@ -17,3 +19,10 @@ def test_importing_loads_nothing_beyond_numpy_onnxruntime_and_cryptography() -> 
     loaded = {name for name in json.loads(ran.stdout) if name not in sys.stdlib_module_names}
     assert {"pynomaly_scoring", "onnxruntime"} <= loaded
     assert loaded - OWN == set()
+
+
+def test_onnx_runtime_reports_nothing_to_its_maker(tmp_path: Path) -> None:
+    unset = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    quiet = {**unset, "TMPDIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", "import pynomaly_scoring"], env=quiet, check=True)
+    assert not list(tmp_path.iterdir())  # the reporter opens a session file and a device id as it starts

@@ -3,14 +3,14 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from pynomaly_scoring.artefact import Artefact
 from pynomaly_scoring.errors import GraphInvalid
 from pynomaly_scoring.graph import check_content
+from pynomaly_scoring.runtime import ort
 
+state = ort.capi.onnxruntime_pybind11_state
 FloatVector = NDArray[np.float64]
 FloatMatrix = NDArray[np.float64]
 

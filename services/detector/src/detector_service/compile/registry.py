@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto
+from pynomaly_scoring.runtime import ort
 
 from detector_service.compile.calibration import add_tail, calibrate
 from detector_service.compile.ecod import add_ecod
