@@ -17,6 +17,35 @@ CONTENT = '\ufeffcode;note;x;is_anomaly\r\n007;"two\r\n""lines""; one cell";1.50
 COLUMNS = [("code", "string"), ("note", "string"), ("x", "number"), ("is_anomaly", "integer")]
 SCORES = b"raw_score,prediction,pynomaly_is_anomaly\n0.1,0.25,false\n0.30000000000000004,1.0,true\n-0.5,0.0,false\n"
 NAMES = {"raw_score": "raw_score", "prediction": "prediction", "is_anomaly": "pynomaly_is_anomaly"}
+HEALTH = {
+    "status": "healthy",
+    "timestamp": "2026-01-01T00:00:00Z",
+    "version": "0.1.0",
+    "uptime_seconds": 1.0,
+    "active_connections": 0,
+    "memory_usage_mb": 1.0,
+    "checks": {"database": "ok", "filesystem": "ok"},
+}
+METRICS = {
+    "model_id": MODEL,
+    "model_version": "1",
+    "roc_auc": 0.987,
+    "average_precision": 0.5,
+    "precision_at_n": 0.5,
+    "f1": 0.5,
+    "threshold": 0.2,
+    "confusion": {"true_positives": 1, "false_positives": 0, "true_negatives": 2, "false_negatives": 0},
+    "n_rows": 3,
+    "n_anomalies": 1,
+}
+SCORED_RESULT = {
+    "dataset_id": SCORED,
+    "model_id": MODEL,
+    "model_version": "1",
+    "n_rows": 3,
+    "n_anomalies": 1,
+    "score_columns": NAMES,
+}
 
 
 @pytest.fixture
@@ -38,42 +67,13 @@ def suite(peer, bodies, says, monkeypatch: pytest.MonkeyPatch):
         body = bodies["dataset"](id=DATASET, columns=columns, target_column=target, feature_columns=features)
         return says(body, 201)
 
-    health = {
-        "status": "healthy",
-        "timestamp": "2026-01-01T00:00:00Z",
-        "version": "0.1.0",
-        "uptime_seconds": 1.0,
-        "active_connections": 0,
-        "memory_usage_mb": 1.0,
-        "checks": {"database": "ok", "filesystem": "ok"},
-    }
     trained = bodies["train"](model_id=MODEL, feature_columns=["x"], ignored_columns=["code", "note", "is_anomaly"])
-    metrics = {
-        "model_id": MODEL,
-        "model_version": "1",
-        "roc_auc": 0.987,
-        "average_precision": 0.5,
-        "precision_at_n": 0.5,
-        "f1": 0.5,
-        "threshold": 0.2,
-        "confusion": {"true_positives": 1, "false_positives": 0, "true_negatives": 2, "false_negatives": 0},
-        "n_rows": 3,
-        "n_anomalies": 1,
-    }
-    scored = {
-        "dataset_id": SCORED,
-        "model_id": MODEL,
-        "model_version": "1",
-        "n_rows": 3,
-        "n_anomalies": 1,
-        "score_columns": NAMES,
-    }
     columns = [
         {"name": name, "type": kind, "n_missing": 0, "n_distinct": 2, "is_constant": False, "min": 0, "max": 1}
         for name, kind in COLUMNS
     ]
     quality = {"dataset_id": DATASET, "n_rows": 3, "n_duplicate_rows": 0, "n_missing": 0, "columns": columns}
-    peer.says("GET", "/health", says(health))
+    peer.says("GET", "/health", says(HEALTH))
     peer.says("POST", "/api/v1/datasets/upload", stored)
     peer.says("GET", f"/api/v1/datasets/{DATASET}/quality", says({**quality, "warnings": []}))
     peer.says("POST", "/api/v1/detectors", says(bodies["detector"](id=DETECTOR), 201))
@@ -82,8 +82,8 @@ def suite(peer, bodies, says, monkeypatch: pytest.MonkeyPatch):
     peer.says("POST", "/api/v1/detect/batch", says({"job_id": SCORE}, 202))
     for job, kind, result in (
         (TRAIN, "train", trained),
-        (EVALUATE, "evaluate", metrics),
-        (SCORE, "detect_batch", scored),
+        (EVALUATE, "evaluate", METRICS),
+        (SCORE, "detect_batch", SCORED_RESULT),
     ):
         peer.says("GET", f"/api/v1/jobs/{job}", says(bodies["job"](id=job, kind=kind, result=result)))
     peer.says("GET", f"/api/v1/datasets/{SCORED}/rows", says(SCORES))

@@ -1,48 +1,27 @@
 """The service as a process: cut, killed, and on a disk that is full, it keeps nothing half."""
 
-import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 from pynomaly_suite.postgres import DatabaseUrls
+from pynomaly_suite.pytest_plugin import StartService
+from pynomaly_suite.service_process import ServiceProcess
 
-START_S = 30.0
 Start = Callable[..., "Service"]
 
 
 class Service:
-    """A running `python -m dataset_service serve`."""
+    """A running dataset service and the folder that it stores in."""
 
-    def __init__(self, folder: Path, urls: DatabaseUrls, file_limit_kib: int | None) -> None:
-        with closing(socket.create_server(("127.0.0.1", 0))) as free:
-            self.port = int(free.getsockname()[1])
-        self.storage = folder
-        limit = f"ulimit -f {file_limit_kib}; " if file_limit_kib else ""
-        environment = {
-            "PATH": os.environ["PATH"],
-            "DATABASE_URL": urls.app_url,
-            "STORAGE_PATH": str(folder),
-            "PORT": str(self.port),
-            "POLARS_MAX_THREADS": "1",
-        }
-        command = f"{limit}exec {sys.executable} -m dataset_service serve"
-        self.process = subprocess.Popen(["bash", "-c", command], env=environment, stdout=subprocess.PIPE)
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
-
-    def wait_until_ready(self) -> None:
-        """A start says so in its log; nothing is polled."""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if b"Uvicorn running" in line:
-                return
-        raise AssertionError(f"the service ended with {self.process.wait()}")
+    def __init__(self, process: ServiceProcess, storage: Path) -> None:
+        self._process, self.storage = process, storage
+        self.client = httpx.Client(base_url=process.url, timeout=30)
 
     def files(self) -> list[str]:
         return sorted(str(path.relative_to(self.storage)) for path in self.storage.rglob("*") if path.is_file())
@@ -56,7 +35,7 @@ class Service:
 
     def begin_upload(self) -> socket.socket:
         """A connection that has sent some megabytes of an upload, and the spool holds some of them."""
-        connection = socket.create_connection(("127.0.0.1", self.port))
+        connection = socket.create_connection(("127.0.0.1", self._process.port))
         connection.sendall(
             b"POST /api/v1/datasets/upload HTTP/1.1\r\nHost: d\r\nContent-Length: 99999999\r\n"
             b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
@@ -68,27 +47,24 @@ class Service:
         return connection
 
     def end(self, how: signal.Signals) -> int:
-        self.process.send_signal(how)
-        code = self.process.wait(30)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
         self.client.close()
-        return code
+        return self._process.end(how)
 
 
 @pytest.fixture
-def start(database: DatabaseUrls, tmp_path: Path) -> Iterator[Start]:
+def start(database: DatabaseUrls, tmp_path: Path, start_service: StartService) -> Iterator[Start]:
     services: list[Service] = []
+    storage = tmp_path / "storage"
+    environment = {"DATABASE_URL": database.app_url, "STORAGE_PATH": str(storage), "POLARS_MAX_THREADS": "1"}
 
     def begin(*, file_limit_kib: int | None = None) -> Service:
-        services.append(Service(tmp_path / "storage", database, file_limit_kib))
-        services[-1].wait_until_ready()
+        process = start_service("dataset", environment, file_limit_kib=file_limit_kib)
+        services.append(Service(process, storage))
         return services[-1]
 
     yield begin
     for service in services:
-        if service.process.poll() is None:
-            service.end(signal.SIGKILL)
+        service.client.close()
 
 
 def test_an_upload_cut_midway_leaves_no_row_and_no_bytes(start: Start) -> None:
