@@ -13,6 +13,7 @@ from typing import Any
 _FRACTION = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
 _SHARE = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
 _SWITCH = {"type": "boolean"}
+_NEIGHBOURS = {"type": "integer", "minimum": 1, "maximum": 1000}
 
 _DECLARED: list[dict[str, Any]] = [
     {
@@ -73,12 +74,7 @@ _DECLARED: list[dict[str, Any]] = [
         "fit_cost": "high",
         "score_cost": "high",
         "parameters": {
-            "n_neighbors": {
-                "type": "integer",
-                "minimum": 1,
-                "maximum": 1000,
-                "description": "Number of neighbours, k.",
-            },
+            "n_neighbors": {**_NEIGHBOURS, "description": "Number of neighbours, k."},
             "method": {
                 "enum": ["largest", "mean", "median"],
                 "description": "Which of the k distances is the score: the largest, their mean or their median.",
@@ -96,9 +92,7 @@ _DECLARED: list[dict[str, Any]] = [
         "score_cost": "high",
         "parameters": {
             "n_neighbors": {
-                "type": "integer",
-                "minimum": 1,
-                "maximum": 1000,
+                **_NEIGHBOURS,
                 "description": "Number of neighbours, k; at most one less than there are rows is used.",
             },
         },

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 from pynomaly_contracts.jobs import DetectBatchResult, EvaluateResult, TrainResult
@@ -59,37 +59,38 @@ class TrainTask:
         return await self._stash.keep(lease, Trained(archive, facts))
 
 
-class EvaluateTask:
-    """Score labelled rows and compare."""
+class _ScoringTask:
+    """What has a child score a data set with a stored model."""
 
     def __init__(self, datasets: DatasetClient, models: ModelClient, sandbox: Sandbox, trusted_keys: Path) -> None:
         self._datasets, self._models = datasets, models
         self._sandbox, self._trusted_keys = sandbox, trusted_keys
+
+    async def _score(
+        self, command: str, lease: Lease, spec: EvaluateSpec | DetectBatchSpec, folder: Path, report: Report
+    ) -> dict[str, Any]:
+        report("fetching", 0.0)
+        await self._models.download_artefact(spec.model_id, spec.model_version, folder / ARTEFACT, lease.headers)
+        await self._datasets.download_rows(spec.dataset_id, folder / ROWS, lease.headers)
+        request = {**spec.model_dump(mode="json"), "trusted_keys": str(self._trusted_keys)}
+        return await self._sandbox.run(command, folder, request, _part(report, 0.1, 0.9))
+
+
+class EvaluateTask(_ScoringTask):
+    """Score labelled rows and compare."""
 
     async def run(self, lease: Lease, folder: Path, report: Report) -> EvaluateResult:
         spec = EvaluateSpec.model_validate(lease.spec)
-        report("fetching", 0.0)
-        await self._models.download_artefact(spec.model_id, spec.model_version, folder / ARTEFACT, lease.headers)
-        await self._datasets.download_rows(spec.dataset_id, folder / ROWS, lease.headers)
-        request = {**spec.model_dump(mode="json"), "trusted_keys": str(self._trusted_keys)}
-        found = await self._sandbox.run("evaluate", folder, request, _part(report, 0.1, 1.0))
+        found = await self._score("evaluate", lease, spec, folder, report)
         return EvaluateResult(model_id=spec.model_id, model_version=spec.model_version, **found)
 
 
-class DetectBatchTask:
+class DetectBatchTask(_ScoringTask):
     """Score rows into a new data set."""
-
-    def __init__(self, datasets: DatasetClient, models: ModelClient, sandbox: Sandbox, trusted_keys: Path) -> None:
-        self._datasets, self._models = datasets, models
-        self._sandbox, self._trusted_keys = sandbox, trusted_keys
 
     async def run(self, lease: Lease, folder: Path, report: Report) -> DetectBatchResult:
         spec = DetectBatchSpec.model_validate(lease.spec)
-        report("fetching", 0.0)
-        await self._models.download_artefact(spec.model_id, spec.model_version, folder / ARTEFACT, lease.headers)
-        await self._datasets.download_rows(spec.dataset_id, folder / ROWS, lease.headers)
-        request = {**spec.model_dump(mode="json"), "trusted_keys": str(self._trusted_keys)}
-        found = await self._sandbox.run("detect_batch", folder, request, _part(report, 0.1, 0.9))
+        found = await self._score("detect_batch", lease, spec, folder, report)
         report("storing", 0.9)
         scored = await self._datasets.upload(
             folder / SCORED,
