@@ -7,9 +7,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from pynomaly.cli.app import run
+from pynomaly_suite.layout import Home
+from pynomaly_suite.ports import Ports
+from pynomaly_suite.state import RunningProcess, State
 
 ID = "01890000-0000-7000-8000-000000000001"
 JOB = f"/api/v1/jobs/{ID}"
@@ -163,3 +167,16 @@ def test_completion_is_offered_for_bash() -> None:
     variables = {**os.environ, "_PYNOMALY_COMPLETE": "complete_bash", "COMP_WORDS": "pynomaly d", "COMP_CWORD": "1"}
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["down", "detect", "datasets", "detectors"]
+
+
+def test_without_a_url_the_suite_of_this_home_is_asked_whatever_its_ports(
+    peer, says, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYNOMALY_URL", raising=False)
+    monkeypatch.setenv("PYNOMALY_HOME", str(tmp_path))
+    record = Home(tmp_path).state
+    record.parent.mkdir(parents=True)
+    State(RunningProcess.of("supervisor", os.getpid()), Ports(gateway=urlsplit(peer.url).port)).save(record)
+    peer.says("GET", "/api/v1/datasets", says({"items": []}))
+    assert run(["datasets", "list"]) == 0
+    assert peer.paths() == ["GET /api/v1/datasets"]

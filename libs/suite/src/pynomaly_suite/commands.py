@@ -95,6 +95,12 @@ def status(home: Path | None = None) -> SuiteStatus:
     return SuiteStatus(found.root, state.ports.url("gateway"), state.supervisor.pid, processes)
 
 
+def running_url(home: Path | None = None) -> str | None:
+    """Where the suite of this home answers; None where none runs."""
+    state = State.load(Home.find(home).state)
+    return state.ports.url("gateway") if state is not None and state.supervisor.alive() else None
+
+
 def stop(home: Path | None = None) -> int:
     """Ask the suite of this home to stop and wait until all has ended; 0, also where none runs, else 1."""
     found = Home.find(home)

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-import pynomaly
 from pynomaly.cli.output import Json, show, show_list
+from pynomaly.cli.suite import connect
 
 app = typer.Typer(help="What detectors can use.", no_args_is_help=True)
 
@@ -13,7 +13,7 @@ app = typer.Typer(help="What detectors can use.", no_args_is_help=True)
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """Every algorithm on offer."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         found = client.algorithms.list()
     show_list(found, ("name", "title", "online", "fit_cost", "score_cost"), len(found), as_json)
 
@@ -21,5 +21,5 @@ def list_(as_json: Json = False) -> None:
 @app.command("show")
 def show_(name: Annotated[str, typer.Argument()], as_json: Json = False) -> None:
     """One algorithm, with its parameters."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         show(client.algorithms.get(name), as_json)

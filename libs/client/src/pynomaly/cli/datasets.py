@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-import pynomaly
 from pynomaly.cli.output import Json, Limit, names, pairs, print_json, say, show, show_list, show_rows
+from pynomaly.cli.suite import connect
 
 app = typer.Typer(help="Upload, look at, cut and read tables.", no_args_is_help=True)
 
@@ -24,28 +24,28 @@ def upload(
     as_json: Json = False,
 ) -> None:
     """Store a CSV file."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         show(client.datasets.upload(file, name, target_column=target, description=description), as_json)
 
 
 @app.command("list")
 def list_(limit: Limit = 50, as_json: Json = False) -> None:
     """Data sets, newest first."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         show_list(client.datasets.list(), COLUMNS, limit, as_json)
 
 
 @app.command("show")
 def show_(dataset: Ref, as_json: Json = False) -> None:
     """One data set."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         show(client.datasets.get(dataset), as_json)
 
 
 @app.command()
 def delete(dataset: Ref, as_json: Json = False) -> None:
     """Remove a data set."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         client.datasets.delete(dataset)
     print_json({"deleted": dataset}) if as_json else say(f"deleted {dataset}")
 
@@ -53,7 +53,7 @@ def delete(dataset: Ref, as_json: Json = False) -> None:
 @app.command()
 def quality(dataset: Ref, as_json: Json = False) -> None:
     """What the columns look like, and what to mind before training."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         report = client.datasets.quality(dataset)
     if as_json:
         show(report, as_json)
@@ -68,7 +68,7 @@ def quality(dataset: Ref, as_json: Json = False) -> None:
 @app.command()
 def sample(dataset: Ref, n: Annotated[int, typer.Option(min=1)] = 10, seed: Seed = 0, as_json: Json = False) -> None:
     """A few rows, drawn at random."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         drawn = client.datasets.sample(dataset, n, seed=seed)
     if as_json:
         show(drawn, as_json)
@@ -86,7 +86,7 @@ def split(
 ) -> None:
     """Cut into parts: --part train=0.7 --part test=0.3."""
     fractions = {name: _fraction(text) for name, text in pairs(part, "--part").items()}
-    with pynomaly.Client() as client:
+    with connect() as client:
         parts = client.datasets.split(dataset, fractions, stratify_by=stratify_by, seed=seed)
     show_list(parts.values(), COLUMNS, len(parts), as_json)
 
@@ -100,7 +100,7 @@ def rows(
     as_json: Json = False,
 ) -> None:
     """Write the rows to a file."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         written = client.datasets.download(dataset, output, names(columns), format=format)
     print_json({"output": str(written)}) if as_json else say(f"wrote {written}")
 

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 import pynomaly
 from pynomaly.cli.output import Json, brief, names, print_json, say, show_rows
-from pynomaly.cli.suite import local_suite
+from pynomaly.cli.suite import connect, local_suite
 
 if TYPE_CHECKING:
     from pynomaly.cli.journey import Report, Wish
@@ -56,7 +56,7 @@ def detect(
 @contextmanager
 def _some_suite(*, keep: bool, quiet: bool) -> Iterator[str]:
     """The URL of the suite that answers, or of one that runs for the block."""
-    found = _answering() or _running_here()
+    found = _answering()
     if found is not None:
         yield found
         return
@@ -68,22 +68,16 @@ def _some_suite(*, keep: bool, quiet: bool) -> Iterator[str]:
 
 
 def _answering() -> str | None:
-    """What answers at PYNOMALY_URL; at the default address another program's answer counts as none."""
+    """The suite that other commands would use, if it answers; another program on its usual port counts as none."""
     absent: tuple[type[Exception], ...] = (pynomaly.errors.ConnectionFailed,)
     if not os.environ.get("PYNOMALY_URL"):
         absent = (*absent, pynomaly.errors.UnexpectedAnswer, pynomaly.errors.ApiError)
-    with pynomaly.Client(timeout_s=10) as client:
+    with connect(timeout_s=10) as client:
         try:
             client.health()
         except absent:
             return None
         return client.url
-
-
-def _running_here() -> str | None:
-    """A suite on other ports of this machine."""
-    url: str | None = local_suite().status().url
-    return url
 
 
 def _for_programs(wish: "Wish", report: "Report") -> dict[str, Any]:

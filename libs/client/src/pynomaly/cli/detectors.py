@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-import pynomaly
 from pynomaly.cli.output import Json, Limit, names, pairs, print_json, say, show, show_list, waited
+from pynomaly.cli.suite import connect
 
 app = typer.Typer(help="Create, train and evaluate detectors.", no_args_is_help=True)
 
@@ -33,7 +33,7 @@ def create(
     as_json: Json = False,
 ) -> None:
     """A detector to be trained."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         detector = client.detectors.create(
             name,
             algorithm,
@@ -49,7 +49,7 @@ def create(
 @app.command("list")
 def list_(limit: Limit = 50, as_json: Json = False) -> None:
     """Detectors, newest first."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         show_list(
             client.detectors.list(),
             ("name", "algorithm", "state", "latest_version", "created_at"),
@@ -61,7 +61,7 @@ def list_(limit: Limit = 50, as_json: Json = False) -> None:
 @app.command("show")
 def show_(detector: Ref, as_json: Json = False) -> None:
     """One detector."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         show(client.detectors.get(detector), as_json)
 
 
@@ -74,7 +74,7 @@ def update(
     as_json: Json = False,
 ) -> None:
     """Change what the next training uses."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         changed = client.detectors.update(
             detector,
             contamination=contamination,
@@ -87,7 +87,7 @@ def update(
 @app.command()
 def delete(detector: Ref, as_json: Json = False) -> None:
     """Remove a detector; its model stays."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         client.detectors.delete(detector)
     print_json({"deleted": detector}) if as_json else say(f"deleted {detector}")
 
@@ -95,7 +95,7 @@ def delete(detector: Ref, as_json: Json = False) -> None:
 @app.command()
 def train(detector: Ref, dataset: DatasetRef, wait: Wait = True, as_json: Json = False) -> None:
     """Train on a data set: the next version of the detector's model."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         job = client.detectors.train(detector, dataset)
         show(waited(job, as_json) if wait else job.state(), as_json)
 
@@ -103,7 +103,7 @@ def train(detector: Ref, dataset: DatasetRef, wait: Wait = True, as_json: Json =
 @app.command()
 def evaluate(detector: Ref, dataset: DatasetRef, wait: Wait = True, as_json: Json = False) -> None:
     """Compare the verdicts with a data set's labels."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         job = client.detectors.evaluate(detector, dataset)
         show(waited(job, as_json) if wait else job.state(), as_json)
 

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 import typer
 
-import pynomaly
 from pynomaly.cli.output import Json, Limit, show, show_list, waited
+from pynomaly.cli.suite import connect
 
 app = typer.Typer(help="Look at jobs, wait for them, cancel them.", no_args_is_help=True)
 
@@ -22,7 +22,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """Jobs, newest first."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         found = client.jobs.list(state=state, kind=kind)
         show_list(found, ("id", "kind", "state", "stage", "progress", "created_at"), limit, as_json)
 
@@ -30,19 +30,19 @@ def list_(
 @app.command("show")
 def show_(job: Ref, as_json: Json = False) -> None:
     """One job as it is now."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         show(client.jobs.get(job), as_json)
 
 
 @app.command()
 def wait(job: Ref, as_json: Json = False) -> None:
     """Follow a job to its end and print its result. Ctrl-C leaves it running."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         show(waited(client.jobs.handle(job), as_json), as_json)
 
 
 @app.command()
 def cancel(job: Ref, as_json: Json = False) -> None:
     """Ask a job to stop."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         show(client.jobs.cancel(job), as_json)

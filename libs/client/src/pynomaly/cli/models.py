@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-import pynomaly
 from pynomaly.cli.output import Json, Limit, print_json, say, show, show_list
+from pynomaly.cli.suite import connect
 
 app = typer.Typer(help="Look at models and versions, name them, load them.", no_args_is_help=True)
 
@@ -18,7 +18,7 @@ Version = Annotated[str | None, typer.Option(help="Number, UUID or alias; the la
 @app.command("list")
 def list_(limit: Limit = 50, as_json: Json = False) -> None:
     """Models, newest first."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         columns = ("name", "latest_version", "aliases", "is_default", "created_at")
         show_list(client.models.list(), columns, limit, as_json)
 
@@ -26,14 +26,14 @@ def list_(limit: Limit = 50, as_json: Json = False) -> None:
 @app.command("show")
 def show_(model: Ref, version: Version = None, as_json: Json = False) -> None:
     """One model, or one of its versions."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         show(client.models.get(model) if version is None else client.models.version(model, version), as_json)
 
 
 @app.command()
 def versions(model: Ref, limit: Limit = 50, as_json: Json = False) -> None:
     """A model's versions, newest first."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         columns = ("version", "algorithm", "n_train", "threshold", "n_bytes", "created_at")
         show_list(client.models.versions(model), columns, limit, as_json)
 
@@ -46,21 +46,21 @@ def artefact(
     as_json: Json = False,
 ) -> None:
     """Write a version's signed artefact to a file."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         _done("output", client.models.artefact(model, version, output), as_json)
 
 
 @app.command()
 def load(model: Ref, version: Version = None, as_json: Json = False) -> None:
     """Bring a version into memory."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         show(client.models.load(model, version), as_json)
 
 
 @app.command()
 def unload(model: Ref, as_json: Json = False) -> None:
     """Give a model's memory back."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         client.models.unload(model)
     _done("unloaded", model, as_json)
 
@@ -68,14 +68,14 @@ def unload(model: Ref, as_json: Json = False) -> None:
 @app.command()
 def alias(model: Ref, alias: Annotated[str, typer.Argument()], version: VersionRef, as_json: Json = False) -> None:
     """Point an alias at a version."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         show(client.models.set_alias(model, alias, version), as_json)
 
 
 @app.command()
 def unalias(model: Ref, alias: Annotated[str, typer.Argument()], as_json: Json = False) -> None:
     """Forget an alias."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         client.models.delete_alias(model, alias)
     _done("forgotten", alias, as_json)
 
@@ -87,14 +87,14 @@ def default(
     as_json: Json = False,
 ) -> None:
     """Say, or with MODEL choose, what predict uses without a model."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         show(client.models.default() if model is None else client.models.set_default(model, version), as_json)
 
 
 @app.command()
 def delete(model: Ref, as_json: Json = False) -> None:
     """Remove a model with all its versions."""
-    with pynomaly.Client() as client:
+    with connect() as client:
         client.models.delete(model)
     _done("deleted", model, as_json)
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-import pynomaly
 from pynomaly.cli.output import Json, show, show_rows
+from pynomaly.cli.suite import connect
 
 
 def predict(
@@ -23,7 +23,7 @@ def predict(
 ) -> None:
     """Score rows: '{"age": 0.73, "tsh": 0.0006}'."""
     found = _parsed(rows)
-    with pynomaly.Client() as client:
+    with connect() as client:
         if not (isinstance(found, list) and found and isinstance(found[0], (list, dict))):
             show(client.predict(found, model, version=version, return_confidence=confidence), as_json)
             return

@@ -1,6 +1,8 @@
 """pynomaly up, down, status, migrate: the suite on this machine."""
 
+import os
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +29,19 @@ def local_suite() -> Any:
             "the services are not installed here: pip install 'pynomaly-client[suite]', "
             "or set PYNOMALY_URL to a suite that runs elsewhere"
         ) from error
+
+
+def connect(timeout_s: float = 30.0) -> "pynomaly.Client":
+    """PYNOMALY_URL's suite, else the one that runs on this machine's PYNOMALY_HOME, else what has the usual port."""
+    return pynomaly.Client(os.environ.get("PYNOMALY_URL") or _running_here(), timeout_s=timeout_s)
+
+
+def _running_here() -> str | None:
+    """Ports may have been moved; the suite has written down where it listens."""
+    if find_spec("pynomaly_suite") is None:
+        return None
+    url: str | None = local_suite().running_url()
+    return url
 
 
 def up(
@@ -56,7 +71,7 @@ def migrate(as_json: Json = False) -> None:
 
 def status(as_json: Json = False) -> None:
     """How every service is; exit code 1 where one is not well or none answers."""
-    with pynomaly.Client(timeout_s=5) as client:
+    with connect(timeout_s=5) as client:
         found = client.status()
     services = {name: "no answer" if one is None else one.status for name, one in found.services.items()}
     if as_json:
