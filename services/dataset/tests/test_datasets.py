@@ -106,6 +106,7 @@ async def test_bytes_without_a_row_are_collected_after_a_day_and_nothing_else(
     folder = settings.storage_path / "default" / "datasets"
     folder.mkdir(parents=True)
     names = {"old": f"{new_id()}.parquet", "young": f"{new_id()}.parquet", "foreign": "notes.txt"}
+    names["unfinished"] = f"{new_id()}.parquet#1"
     for age, name in names.items():
         (folder / name).write_bytes(b"x")
         if age != "young":

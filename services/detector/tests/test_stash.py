@@ -49,7 +49,11 @@ async def test_the_sweep_takes_what_is_a_day_old_and_whose_job_has_ended(
         await stash.keep(lease, FIRST)
     for lease in (running, old):
         age(tmp_path / "default" / "trained" / str(lease.job_id))
+    unfinished = tmp_path / "default" / "trained" / f"{new_id()}#1"
+    unfinished.write_bytes(b"left by a killed write")
+    age(unfinished)
     await stash.sweep(repository)
+    assert not unfinished.exists()
     left = [await stash.find(lease) is not None for lease in (running, old, new)]
     assert left == [True, False, True]
 
