@@ -180,3 +180,30 @@ def test_without_a_url_the_suite_of_this_home_is_asked_whatever_its_ports(
     peer.says("GET", "/api/v1/datasets", says({"items": []}))
     assert run(["datasets", "list"]) == 0
     assert peer.paths() == ["GET /api/v1/datasets"]
+
+
+def test_a_narrow_terminal_gets_whole_cells_of_fewer_columns(suite, bodies, says, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    suite.says("GET", "/api/v1/jobs", says({"items": [bodies["job"](kind="detect_batch")]}))
+    assert run(["jobs", "list"]) == 0
+    shown = capsys.readouterr()
+    assert f" {ID}   detect_batch   succeeded          1 " in shown.out
+    assert "created_at" in shown.err
+
+
+def test_a_pipe_gets_whole_lines_whatever_the_width(
+    bodies, says, peer, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setenv("PYNOMALY_URL", peer.url)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    peer.says("GET", "/api/v1/datasets", says({"items": [bodies["dataset"](name="n" * 128, target_column="t" * 99)]}))
+    assert run(["datasets", "list"]) == 0
+    assert f"{'n' * 128}        3            2   {'t' * 99}   2026-01-01T00:00:00" in capsys.readouterr().out
+
+
+def test_a_column_may_be_named_like_markup(suite, says, capsys) -> None:
+    column = {"name": "[/]", "type": "number", "n_missing": 0, "n_distinct": 1, "is_constant": True}
+    quality = {"dataset_id": ID, "n_rows": 3, "n_duplicate_rows": 0, "n_missing": 0, "columns": [column]}
+    suite.says("GET", "/api/v1/datasets/x/quality", says({**quality, "warnings": ["column '[/]' is constant"]}))
+    assert run(["datasets", "quality", "x"]) == 0
+    assert "column '[/]' is constant" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.markup import escape
 
 from pynomaly.cli.output import Json, Limit, names, pairs, print_json, say, show, show_list, show_rows
 from pynomaly.cli.suite import connect
@@ -62,7 +63,7 @@ def quality(dataset: Ref, as_json: Json = False) -> None:
     show_rows(columns, ([getattr(column, name) for name in columns] for column in report.columns))
     say(f"{report.n_rows} rows, {report.n_duplicate_rows} of them repeated; {report.n_missing} values missing")
     for warning in report.warnings:
-        say(f"[yellow]{warning}[/]")
+        say(f"[yellow]{escape(warning)}[/]")
 
 
 @app.command()
@@ -102,7 +103,7 @@ def rows(
     """Write the rows to a file."""
     with connect() as client:
         written = client.datasets.download(dataset, output, names(columns), format=format)
-    print_json({"output": str(written)}) if as_json else say(f"wrote {written}")
+    print_json({"output": str(written)}) if as_json else say(f"wrote {escape(str(written))}")
 
 
 def _fraction(text: str) -> float:

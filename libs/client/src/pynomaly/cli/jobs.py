@@ -24,7 +24,7 @@ def list_(
     """Jobs, newest first."""
     with connect() as client:
         found = client.jobs.list(state=state, kind=kind)
-        show_list(found, ("id", "kind", "state", "stage", "progress", "created_at"), limit, as_json)
+        show_list(found, ("id", "kind", "state", "progress", "stage", "created_at"), limit, as_json)
 
 
 @app.command("show")

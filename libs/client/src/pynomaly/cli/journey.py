@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from pynomaly_contracts.datasets import Dataset
 from pynomaly_contracts.jobs import DetectBatchResult, EvaluateResult, TrainResult
+from rich.markup import escape
 
 from pynomaly.cli.output import say
 from pynomaly.cli.scored import CsvFile, Layout, TopRow, as_csv, as_ndjson, merge, scores_in
@@ -173,4 +174,4 @@ def _or_say(action: Callable[[], object], otherwise: str) -> None:
     try:
         action()
     except PynomalyError as error:
-        say(f"[yellow]{otherwise}: {error}[/]")
+        say(f"[yellow]{escape(f'{otherwise}: {error}')}[/]")

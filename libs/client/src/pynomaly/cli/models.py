@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from pynomaly.cli.output import Json, Limit, print_json, say, show, show_list
 from pynomaly.cli.suite import connect
@@ -100,4 +101,4 @@ def delete(model: Ref, as_json: Json = False) -> None:
 
 
 def _done(what: str, value: object, as_json: bool) -> None:
-    print_json({what: str(value)}) if as_json else say(f"{what}: {value}")
+    print_json({what: str(value)}) if as_json else say(f"{what}: {escape(str(value))}")

@@ -1,6 +1,7 @@
 """How results look: tables for people, JSON for programs."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -8,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs; errors too.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="Most items to print.")]
 LONGEST_CELL = 8
+EDGES, GAP = 2, 3  # characters that a table needs around its columns, and between two
+WIDE = 10_000
 R_co = TypeVar("R_co", covariant=True)
 
 
@@ -37,10 +41,10 @@ def show(answer: "BaseModel", as_json: bool) -> None:
     if as_json:
         print_json(answer.model_dump(mode="json"))
         return
-    table = Table(show_header=False, box=None, pad_edge=False)
+    table = Table("", Column(overflow="fold"), show_header=False, box=None, pad_edge=False)
     for name, value in answer.model_dump(mode="json").items():
         table.add_row(f"[bold]{escape(name)}[/]", escape(cell(value)))
-    Console().print(table)
+    _console().print(table)
 
 
 def show_list(answers: "Iterable[BaseModel]", columns: Sequence[str], limit: int, as_json: bool) -> None:
@@ -57,20 +61,40 @@ def _to_the_second(value: Any, name: str) -> Any:
 
 
 def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
-    """A table. Numbers stand to the right."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    cells = [list(row) for row in rows]
-    for place, name in enumerate(columns):
-        numeric = any(isinstance(row[place], (int, float)) for row in cells)
+    """A table. Numbers stand to the right; columns that the terminal has no room for are named below."""
+    found = list(rows)
+    cells = [[cell(value) for value in row] for row in found]
+    console = _console()
+    n_shown = _n_fitting([max(map(cell_len, column)) for column in zip(columns, *cells, strict=True)], console.width)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for place, name in enumerate(columns[:n_shown]):
+        numeric = any(isinstance(row[place], (int, float)) for row in found)
         table.add_column(escape(name), justify="right" if numeric else "left", overflow="fold")
-    for row in cells:
-        table.add_row(*(escape(cell(value)) for value in row))
-    Console().print(table)
+    for texts in cells:
+        table.add_row(*map(escape, texts[:n_shown]))
+    if title is not None:
+        console.print(title, style="bold", markup=False, highlight=False, soft_wrap=True)
+    console.print(table)
+    if n_shown < len(columns):
+        say(f"No room for {escape(', '.join(columns[n_shown:]))}.")
+
+
+def _n_fitting(widths: Sequence[int], room: int) -> int:
+    """How many columns fit side by side, from the left; of two or fewer the cells are folded instead."""
+    n_columns = len(widths)
+    while n_columns > 2 and sum(widths[:n_columns]) + GAP * (n_columns - 1) + EDGES > room:
+        n_columns -= 1
+    return n_columns
+
+
+def _console() -> Console:
+    """Standard output; a pipe or a file has room for everything."""
+    return Console(width=None if sys.stdout.isatty() or os.environ.get("COLUMNS") else WIDE)
 
 
 def cell(value: Any) -> str:
     """A value in few characters."""
-    if value is None:
+    if value is None or value in ({}, []):
         return "-"
     if isinstance(value, float):
         return f"{value:.4g}"
