@@ -134,6 +134,34 @@ def test_parquet_holds_the_typed_columns_of_the_suite(suite, says, file: Path) -
     assert pl.read_parquet(output).equals(frame)
 
 
+def test_a_parquet_file_is_as_good_as_a_csv_file(suite, tmp_path: Path) -> None:
+    frame = pl.DataFrame({"code": ["007", "008", None], "note": ["ä", "b", "c"], "x": [0.1, 2.0, 3.0], "is_anomaly": 0})
+    frame.write_parquet(tmp_path / "export.parquet")
+    assert run(["detect", str(tmp_path / "export.parquet"), "--output", str(tmp_path / "scored.csv")]) == 0
+    header, first, *_ = (tmp_path / "scored.csv").read_text(encoding="utf-8").splitlines()
+    assert header == "code,note,x,is_anomaly,raw_score,prediction,pynomaly_is_anomaly"
+    assert first == "007,ä,0.1,0,0.1,0.25,false"
+
+
+def test_a_parquet_file_with_nested_columns_is_refused_before_anything_is_sent(suite, tmp_path: Path, capsys) -> None:
+    pl.DataFrame({"x": [[1, 2]]}).write_parquet(tmp_path / "nested.parquet")
+    assert run(["detect", str(tmp_path / "nested.parquet")]) == 2
+    assert "is no flat Parquet table" in capsys.readouterr().err
+    assert suite.paths() == ["GET /health"]
+
+
+@pytest.mark.parametrize("options", [["--target", ""], ["--columns", ","], ["--output", "."], ["--output", "no/x.csv"]])
+def test_an_option_that_says_nothing_is_refused_by_its_name(suite, file: Path, capsys, options: list[str]) -> None:
+    assert run(["detect", str(file), *options]) == 2
+    assert f"{options[0]}: " in capsys.readouterr().err
+    assert suite.asked == []
+
+
+def test_a_folder_is_called_a_folder(suite, tmp_path: Path, capsys) -> None:
+    assert run(["detect", str(tmp_path)]) == 2
+    assert "is a folder" in capsys.readouterr().err
+
+
 def test_people_see_the_top_rows_the_metrics_and_what_was_left_out(suite, file: Path, capsys) -> None:
     assert run(["detect", str(file), "--target", "is_anomaly", "--top", "1"]) == 0
     shown = capsys.readouterr()
@@ -143,7 +171,7 @@ def test_people_see_the_top_rows_the_metrics_and_what_was_left_out(suite, file: 
     assert "Left out: code, it holds text, not numbers" in shown.err
     assert "Left out: is_anomaly, it is the label" in shown.err
     assert "on the rows it was trained on" in shown.err
-    assert "the score is in pynomaly_is_anomaly" in shown.err
+    assert "pynomaly_is_anomaly" not in shown.err  # nobody has asked for a file
 
 
 def test_programs_get_one_json_object(suite, file: Path, capsys) -> None:

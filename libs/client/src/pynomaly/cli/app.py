@@ -15,7 +15,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="pynomaly",
-    help="Detect anomalies in tables. PYNOMALY_URL names the suite; http://127.0.0.1:8080 without.",
+    help="Detect anomalies in tables. PYNOMALY_URL names the suite; without, the one on this machine.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",

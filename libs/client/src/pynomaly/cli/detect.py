@@ -22,7 +22,7 @@ SHOWN_COLUMNS = 5
 
 
 def detect(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file with a header.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file with a header, or a Parquet file.")],
     *,
     target: Annotated[str | None, typer.Option(help="The column that holds the labels, if there is one.")] = None,
     algorithm: Annotated[str, typer.Option(help="`pynomaly algorithms list` knows them.")] = "IForest",
@@ -39,8 +39,11 @@ def detect(
 ) -> None:
     """Find the anomalies in a file of yours, labelled or not.
 
-    Trains on all rows without the label and scores all rows. Uses the suite that runs; where none does, starts one for
-    as long as it needs it. What it made in the suite is removed afterwards unless --keep.
+    Trains on all rows without the label and scores all rows.
+
+    Uses the suite that runs; where none does, starts one while it needs it.
+
+    What it made in the suite is removed afterwards unless --keep.
     """
     from pynomaly.cli import journey  # noqa: PLC0415 - half a second that other commands need not wait
 
@@ -139,10 +142,10 @@ def _print_metrics(report: "Report") -> None:
 
 
 def _print_ends(wish: "Wish", report: "Report") -> None:
-    renamed = {name: own for name, own in report.scored.score_columns.items() if name != own}
-    for name, own in renamed.items():
-        say(f"The file has a column {escape(name)} already: the score is in {escape(own)}.")
     if wish.output is not None:
+        for name, own in report.scored.score_columns.items():
+            if name != own:
+                say(f"The file has a column {escape(name)} already; ours is {escape(own)}.")
         say(f"Wrote {escape(str(wish.output))}: your columns as they were, and {', '.join(report.score_names())}.")
     if wish.keep:
         say(f"Kept in the suite: {', '.join(f'{what} {name}' for what, name in report.names.items())}")

@@ -1,5 +1,6 @@
 """From a file to its scores: upload, train, evaluate, score, fetch, and clean up."""
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pynomaly_contracts.datasets import Dataset
 from pynomaly_contracts.jobs import DetectBatchResult, EvaluateResult, TrainResult
 from rich.markup import escape
 
+from pynomaly.cli.inputs import as_csv_file, check_file
 from pynomaly.cli.output import say
 from pynomaly.cli.scored import CsvFile, Layout, TopRow, as_csv, as_ndjson, merge, scores_in
 from pynomaly.client import Client
@@ -41,8 +43,11 @@ class Wish:
     keep: bool
 
     def __post_init__(self) -> None:
-        if not self.file.is_file():
-            raise InvalidInput(f"FILE: there is no file {str(self.file)!r}")
+        check_file(self.file)
+        if self.target == "":
+            raise InvalidInput("--target: '' names no column; name one, or leave the option out")
+        if self.columns == []:
+            raise InvalidInput("--columns: no column is named; name some, as in --columns a,b, or leave the option out")
         if self.output is not None:
             _check_output(self.file, self.output)
 
@@ -81,7 +86,8 @@ def travel(client: Client, wish: Wish, *, progress: bool | None) -> Report:
     with ExitStack() as trash:
         leave = _keeping if wish.keep else _removing(trash)
         stem = f"{name_from(wish.file.name)[:100]}-{uuid4().hex[:8]}"
-        dataset = client.datasets.upload(wish.file, stem, target_column=wish.target)
+        file = trash.enter_context(as_csv_file(wish.file))
+        dataset = client.datasets.upload(file, stem, target_column=wish.target)
         leave(client.datasets.delete, dataset.id)
         hint = None if wish.target else _label_hint(client, dataset)
         detector = client.detectors.create(
@@ -94,8 +100,8 @@ def travel(client: Client, wish: Wish, *, progress: bool | None) -> Report:
         job = client.detect_batch(dataset.id, trained.model_id, version=trained.model_version, name=f"{stem}-scored")
         scored = _ended(job, progress)
         leave(client.datasets.delete, scored.dataset_id)
-        top = _fetched(client, wish, dataset, scored)
-    made = {"dataset": dataset.name, "model": trained.model_name, "scored": f"{stem}-scored"} if wish.keep else {}
+        top = _fetched(client, wish, CsvFile(file, [column.name for column in dataset.columns]), scored)
+    made = dict.fromkeys(("dataset", "detector", "model"), stem) | {"scored": f"{stem}-scored"} if wish.keep else {}
     return Report(dataset, detector.contamination, trained, scored, metrics, top, hint, made)
 
 
@@ -108,9 +114,8 @@ def _ended(job: JobHandle[R], progress: bool | None) -> R:
         raise
 
 
-def _fetched(client: Client, wish: Wish, dataset: Dataset, scored: DetectBatchResult) -> list[TopRow]:
+def _fetched(client: Client, wish: Wish, file: CsvFile, scored: DetectBatchResult) -> list[TopRow]:
     names = [scored.score_columns[name] for name in SCORES]
-    file = CsvFile(wish.file, [column.name for column in dataset.columns])
     with TemporaryDirectory(prefix="pynomaly-detect-") as folder:
         path = client.datasets.download(scored.dataset_id, Path(folder) / "scores.csv", names)
         ending = "" if wish.output is None else wish.output.suffix.lower()
@@ -147,8 +152,12 @@ def _check_output(file: Path, output: Path) -> None:
     ending = output.suffix.lower()
     if output.exists() and output.samefile(file):
         raise InvalidInput(f"--output: {str(output)!r} is the input itself; name another file")
-    if not output.parent.is_dir() or output.is_dir():
-        raise InvalidInput(f"--output: {str(output)!r} cannot be a file there; name one in a folder that exists")
+    if output.is_dir():
+        raise InvalidInput(f"--output: {str(output)!r} is a folder; name a file in it")
+    if not output.parent.is_dir():
+        raise InvalidInput(f"--output: there is no folder {str(output.parent)!r}; make it, or name another")
+    if not os.access(output.parent, os.W_OK):
+        raise InvalidInput(f"--output: {str(output.parent)!r} cannot be written to; name a file in a folder of yours")
     if ending == ".parquet":
         import_optional("polars")
     elif ending not in CSV_ENDINGS | NDJSON_ENDINGS:
