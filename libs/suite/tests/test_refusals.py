@@ -7,6 +7,7 @@ from pynomaly_suite import Ports, Refused, Suite, run_suite, status, stop
 from pynomaly_suite.children import Child, Children, Command, last_lines
 from pynomaly_suite.errors import ProcessDied
 from pynomaly_suite.layout import Home, lock_home
+from pynomaly_suite.postgres import make_socket_folder
 from rich.console import Console
 
 
@@ -100,3 +101,10 @@ def test_child_that_ignores_the_signal_is_killed_with_its_group(tmp_path: Path) 
         children.until(lambda: last_lines(log) == ["on"], timeout_s=60, what="stubborn")
         children.stop(child)
         assert child.process.returncode == -9
+
+
+def test_place_for_the_socket_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    no_folder = tmp_path / "file"
+    no_folder.touch()
+    with pytest.raises(Refused, match=f"socket in {no_folder}: Not a directory"):
+        make_socket_folder(no_folder)

@@ -126,12 +126,19 @@ def suite_running(
 
 @contextmanager
 def temporary_suite(*, console: Console | None = None) -> Iterator[Suite]:
-    """A ready suite for the block, in a folder of its own that goes with it, on free ports."""
-    with tempfile.TemporaryDirectory(prefix="pynomaly-suite-") as name:
+    """A ready suite for the block, in a folder of its own that goes with it, on free ports. Raises as a Suite does."""
+    with _temporary_folder() as name:
         folder = Path(name)
         folder.chmod(0o711)  # as root, PostgreSQL runs as another account
         with Suite(Home(folder / "home"), Ports.free(), console=console, durable=False) as suite:
             yield suite
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="pynomaly-suite-")
+    except OSError as error:
+        raise Refused(f"There is no temporary folder: {error.strerror}. Set TMPDIR to a folder of yours.") from error
 
 
 def _run(home: Home, ports: Ports | None, script: Path | None, once: bool, console: Console) -> int:

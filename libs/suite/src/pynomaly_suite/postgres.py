@@ -77,6 +77,7 @@ class EmbeddedPostgres:
         """Make the cluster if there is none, start the server and wait until it accepts connections.
 
         Raises:
+            Refused: there is no place for its socket.
             ProcessDied: initdb or the server failed.
             NotReady: the server did not accept connections within 60 s.
         """
@@ -185,7 +186,7 @@ class EmbeddedPostgres:
         return len(lines) > STATUS_LINE and lines[STATUS_LINE].strip() == "ready"
 
     def _make_socket_folder(self) -> None:
-        folder = Path(tempfile.mkdtemp(prefix=SOCKET_PREFIX, dir="/tmp"))  # TMPDIR may be long
+        folder = make_socket_folder()
         write_whole(self._socket_record, str(folder))
         give(self._account(), folder)
 
@@ -210,6 +211,21 @@ class EmbeddedPostgres:
         pid = pid_file.read_text().partition("\n")[0] if pid_file.exists() else ""
         if pid.isdecimal() and _works_in(int(pid), self.data):
             stop_group(int(pid), SIGINT, STOP_TIMEOUT_S, lambda: is_running(int(pid)))
+
+
+def make_socket_folder(parent: Path = Path("/tmp")) -> Path:  # noqa: S108 - TMPDIR may be long, and mkdtemp is safe
+    """A new folder that only this user enters.
+
+    Raises:
+        Refused: `parent` cannot be written.
+    """
+    try:
+        return Path(tempfile.mkdtemp(prefix=SOCKET_PREFIX, dir=parent))
+    except OSError as error:
+        raise Refused(
+            f"Cannot make a folder for PostgreSQL's socket in {parent}: {error.strerror}. Let this user write to "
+            f"{parent}; its mode is usually 1777."
+        ) from error
 
 
 def _works_in(pid: int, folder: Path) -> bool:
