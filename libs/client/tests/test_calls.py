@@ -222,3 +222,9 @@ def test_an_unhealthy_suite_still_says_how_it_is(peer, says) -> None:
     peer.says("GET", "/health", says(unhealthy, 503))
     with Client(peer.url) as client:
         assert client.health().checks.database == "failed"
+
+
+def test_a_problem_whose_detail_begins_with_its_title_says_it_once(peer, refuses) -> None:
+    peer.says("GET", DATASET, refuses(404, detail="refused: not today"))
+    with Client(peer.url) as client, pytest.raises(errors.NotFound, match=r"^refused: not today$"):
+        client.datasets.get("thyroid")

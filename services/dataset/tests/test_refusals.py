@@ -98,7 +98,7 @@ async def test_a_target_that_the_file_lacks_is_refused(upload: Upload) -> None:
     assert answer.json()["errors"] == [
         {
             "field": "body.target_column",
-            "message": "the file has no such column; it has a, b",
+            "message": "the file has no column 'label'; it has a, b",
             "value": "label",
         }
     ]

@@ -169,7 +169,8 @@ def api_error(status: int, body: bytes, retry_after_s: float | None = None) -> A
 
 def described(problem: Problem) -> str:
     """A problem in one line: title, detail and each field with its value, unless the detail says it."""
-    parts = [f"{problem.title}: {problem.detail}" if problem.detail else problem.title]
+    repeated = problem.detail.lower().startswith(problem.title.lower())
+    parts = [problem.detail if repeated else f"{problem.title}: {problem.detail}" if problem.detail else problem.title]
     for wrong in problem.errors:
         if wrong.message in problem.detail:
             continue

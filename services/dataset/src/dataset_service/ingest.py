@@ -159,7 +159,8 @@ def _check_labels(path: Path, table: Table, target_column: str) -> None:
     names = [column.name for column in table.columns]
     if target_column not in names:
         listed = ", ".join(names[:20])
-        raise Invalid.field("body.target_column", target_column, f"the file has no such column; it has {listed}")
+        message = f"the file has no column {target_column!r}; it has {listed}"
+        raise Invalid.field("body.target_column", target_column, message)
     start = 0
     for block in read_blocks(path, table.n_rows, columns=[target_column], group_rows=table.block_rows):
         cells = block.to_series()

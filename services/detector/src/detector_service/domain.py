@@ -1,6 +1,6 @@
 """Pure rules: which columns a model uses, and how well scores order labels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from pynomaly_contracts.jobs import ConfusionMatrix
 FloatVector = NDArray[np.float64]
 BoolVector = NDArray[np.bool_]
 NUMERIC = frozenset({"integer", "number"})
+N_NAMED = 20  # columns that a refusal lists
 
 
 class Refusal(NamedTuple):
@@ -54,7 +55,8 @@ def choose_features(
     """
     features = list(wanted) or [column.name for column in columns if column.type in NUMERIC and column.name != target]
     if not features:
-        message = "the data set has no numeric column beside its target; a model needs at least one"
+        beside = "" if target is None else f" beside its target {target!r}"
+        message = f"the data set has no numeric column{beside}; a model needs at least one"
         raise Unfit(Refusal("body.dataset_id", None, message))
     check_features(columns, features, forbidden=target)
     chosen = set(features)
@@ -63,9 +65,9 @@ def choose_features(
 
 def check_features(columns: Sequence[Column], features: Sequence[str], *, forbidden: str | None = None) -> None:
     """Raises Unfit naming each feature that is not a numeric column of the data, or is the forbidden one."""
-    types = {column.name: column.type for column in columns}
+    types: dict[str, str] = {column.name: column.type for column in columns}
     refusals = [
-        Refusal("feature_columns", name, _fault(name, types.get(name), name == forbidden))
+        Refusal("feature_columns", name, _fault(name, types, name == forbidden))
         for name in features
         if name == forbidden or types.get(name) not in NUMERIC
     ]
@@ -73,12 +75,12 @@ def check_features(columns: Sequence[Column], features: Sequence[str], *, forbid
         raise Unfit(*refusals)
 
 
-def _fault(name: str, column_type: str | None, is_target: bool) -> str:
-    if column_type is None:
-        return f"the data set has no column {name!r}"
+def _fault(name: str, types: Mapping[str, str], is_target: bool) -> str:
+    if name not in types:
+        return f"the data set has no column {name!r}; it has {', '.join(list(types)[:N_NAMED])}"
     if is_target:
         return f"column {name!r} is the target; a model never learns from it"
-    return f"column {name!r} holds {column_type} values, not numbers"
+    return f"column {name!r} holds {types[name]} values, not numbers"
 
 
 def score_columns(taken: Sequence[str]) -> dict[str, str]:

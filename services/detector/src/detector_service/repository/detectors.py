@@ -38,7 +38,7 @@ class DetectorRows:
         except IntegrityError as error:
             if "detectors_name" not in str(error.orig):
                 raise
-            message = "another detector has this name; choose one that is free"
+            message = f"a detector is named {wanted.name!r} already; choose another name"
             wrong = FieldProblem(field="body.name", value=wanted.name, message=message)
             raise NameTaken(f"body.name: {message}", errors=[wrong]) from error
         return _detector(row)
