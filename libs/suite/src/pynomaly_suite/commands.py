@@ -3,7 +3,6 @@
 import errno
 import os
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +19,7 @@ from pynomaly_suite.ports import Ports
 from pynomaly_suite.processes import PROGRAMS
 from pynomaly_suite.state import RunningProcess, State
 from pynomaly_suite.supervisor import Suite, is_ready
+from pynomaly_suite.temporary import temporary_home
 
 STOP_TIMEOUT_S = 120.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -127,18 +127,11 @@ def suite_running(
 @contextmanager
 def temporary_suite(*, console: Console | None = None) -> Iterator[Suite]:
     """A ready suite for the block, in a folder of its own that goes with it, on free ports. Raises as a Suite does."""
-    with _temporary_folder() as name:
-        folder = Path(name)
-        folder.chmod(0o711)  # as root, PostgreSQL runs as another account
-        with Suite(Home(folder / "home"), Ports.free(), console=console, durable=False) as suite:
-            yield suite
-
-
-def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
-    try:
-        return tempfile.TemporaryDirectory(prefix="pynomaly-suite-")
-    except OSError as error:
-        raise Refused(f"There is no temporary folder: {error.strerror}. Set TMPDIR to a folder of yours.") from error
+    with (
+        temporary_home() as home,
+        Suite(home, Ports.free(), console=console, durable=False) as suite,
+    ):
+        yield suite
 
 
 def _run(home: Home, ports: Ports | None, script: Path | None, once: bool, console: Console) -> int:
