@@ -228,3 +228,19 @@ def test_a_problem_whose_detail_begins_with_its_title_says_it_once(peer, refuses
     peer.says("GET", DATASET, refuses(404, detail="refused: not today"))
     with Client(peer.url) as client, pytest.raises(errors.NotFound, match=r"^refused: not today$"):
         client.datasets.get("thyroid")
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_whole_resource_where_its_id_belongs_is_refused_with_what_to_give(peer, bodies, says, place: int) -> None:
+    peer.says("GET", DATASET, says(bodies["dataset"]()))
+    with Client(peer.url) as client:
+        refs: list[Any] = ["thyroid", "thyroid"]
+        refs[place] = client.datasets.get("thyroid")
+        with pytest.raises(errors.InvalidInput, match=r"a Dataset is no id and no name; give its \.id"):
+            client.detectors.train(*refs)
+    assert len(peer.asked) == 1
+
+
+def test_a_finding_is_said_without_the_checkers_own_words(peer) -> None:
+    with Client(peer.url) as client, pytest.raises(errors.InvalidInput, match=": fractions must sum to 1"):
+        client.datasets.split("thyroid", {"a": 0.9, "b": 0.9})

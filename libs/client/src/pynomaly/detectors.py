@@ -19,7 +19,7 @@ from pynomaly_contracts.detectors import (
 from pynomaly_contracts.jobs import DetectBatchResult, EvaluateResult, JobAccepted, TrainResult
 
 from pynomaly.core.blocking import Blocking, blocking, iterating
-from pynomaly.core.call import an, delete, get, payload, send
+from pynomaly.core.call import an, delete, get, payload, send, text_of
 from pynomaly.core.paging import every
 from pynomaly.core.session import Session
 from pynomaly.jobs import AsyncJobHandle, starting
@@ -78,7 +78,7 @@ class AsyncDetectors:
         self, detector: Ref, dataset: Ref, *, dataset_version: str | None = None
     ) -> AsyncJobHandle[TrainResult]:
         """Train on all rows, without the target column: the next version of the detector's model."""
-        body = payload(TrainRequest, dataset_id=str(dataset), dataset_version=dataset_version)
+        body = payload(TrainRequest, dataset_id=text_of(dataset), dataset_version=dataset_version)
         return AsyncJobHandle(self._session, await _started(self._session, body, "detectors", detector, "train"))
 
     async def evaluate(
@@ -86,7 +86,7 @@ class AsyncDetectors:
     ) -> AsyncJobHandle[EvaluateResult]:
         """Compare scores and verdicts with the labels in the data set's target column."""
         body = payload(
-            EvaluateRequest, dataset_id=str(dataset), dataset_version=dataset_version, model_version=model_version
+            EvaluateRequest, dataset_id=text_of(dataset), dataset_version=dataset_version, model_version=model_version
         )
         return AsyncJobHandle(self._session, await _started(self._session, body, "detectors", detector, "evaluate"))
 
@@ -134,7 +134,9 @@ async def detect_batch(
     session: Session, dataset: Ref, model_id: Ref, version: str | None, name: str | None
 ) -> AsyncJobHandle[DetectBatchResult]:
     """Score a stored data set into a new one."""
-    body = payload(DetectBatchRequest, dataset_id=str(dataset), model_id=str(model_id), version=version, name=name)
+    body = payload(
+        DetectBatchRequest, dataset_id=text_of(dataset), model_id=text_of(model_id), version=version, name=name
+    )
     return AsyncJobHandle(session, await _started(session, body, "detect", "batch"))
 
 

@@ -40,7 +40,9 @@ class InvalidInput(PynomalyError, ValueError):
         lines = []
         for finding in error.errors(include_url=False):
             field = ".".join(str(part) for part in finding["loc"]) or "request"
-            lines.append(f"{field}: {shortened(repr(finding['input']))}: {finding['msg']}")
+            lines.append(
+                f"{field}: {shortened(repr(finding['input']))}: {finding['msg'].removeprefix('Value error, ')}"
+            )
         return cls("; ".join(lines))
 
 

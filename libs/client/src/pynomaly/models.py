@@ -18,7 +18,7 @@ from pynomaly_contracts.models import (
 )
 
 from pynomaly.core.blocking import Blocking, blocking, iterating
-from pynomaly.core.call import Call, an, delete, get, nothing, path_of, payload, send
+from pynomaly.core.call import Call, an, delete, get, nothing, path_of, payload, send, text_of
 from pynomaly.core.paging import every
 from pynomaly.core.session import Session
 from pynomaly.files import replaced
@@ -80,7 +80,7 @@ class AsyncModels:
 
     async def set_default(self, model: Ref, version: str | None = None) -> DefaultModel:
         """Choose what predict uses without model_id; without version, always the latest."""
-        body = payload(DefaultPut, model_id=str(model), version=version)
+        body = payload(DefaultPut, model_id=text_of(model), version=version)
         return await self._session.send(send("PUT", an(DefaultModel), "models", "default", payload=body))
 
     async def list(self) -> AsyncIterator[Model]:

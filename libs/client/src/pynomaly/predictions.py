@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pynomaly_contracts.predictions import BatchPrediction, BatchPredictRequest, Prediction, PredictRequest
 
-from pynomaly.core.call import an, payload, send
+from pynomaly.core.call import an, payload, send, text_of
 from pynomaly.core.session import Session
 from pynomaly.scorable import ScorableRows, chunks, many_rows, one_row
 
@@ -60,4 +60,4 @@ def _joined(answers: Sequence[BatchPrediction]) -> BatchPrediction:
 
 
 def _text(ref: Ref | None) -> str | None:
-    return None if ref is None else str(ref)
+    return None if ref is None else text_of(ref)

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Generic, TypeVar
 from urllib.parse import quote
+from uuid import UUID
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from pynomaly.errors import InvalidInput
+from pynomaly.errors import InvalidInput, shortened
 
 T = TypeVar("T")
 Payload = TypeVar("Payload", bound=BaseModel)
@@ -68,10 +69,18 @@ def send(method: str, read: Callable[[bytes], T], *path: object, payload: BaseMo
 
 def path_of(segments: Sequence[object]) -> str:
     """'/api/v1/' and the segments, escaped so that a name can never become another path."""
-    parts = [quote(str(segment), safe="") for segment in segments]
+    parts = [quote(text_of(segment), safe="") for segment in segments]
     if not all(parts) or {".", ".."} & set(parts):
         raise InvalidInput(f"{'/'.join(map(str, segments))!r}: an id or a name is needed in each place of the path")
     return "/api/v1/" + "/".join(parts)
+
+
+def text_of(ref: object) -> str:
+    """An id, a name or a version as text. Raises InvalidInput for anything else, such as a whole Dataset."""
+    if isinstance(ref, (str, UUID, int)):
+        return str(ref)
+    right = "give its .id" if hasattr(ref, "id") else "give one, as text"
+    raise InvalidInput(f"{shortened(repr(ref))}: a {type(ref).__name__} is no id and no name; {right}")
 
 
 def payload(kind: type[Payload], **fields: Any) -> Payload:
