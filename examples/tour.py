@@ -63,7 +63,7 @@ def prepare(client: Client, name: str) -> tuple[Dataset, Dataset]:
 
     step("Look at the data before trusting it.")
     quality = client.datasets.quality(dataset.id)
-    console.print(f"  {quality.n_missing} values missing, {quality.n_duplicate_rows} rows repeated")
+    console.print(f"  {quality.n_missing} values missing")
     console.print(f"  labels {quality.target_counts}")
     for warning in quality.warnings:
         console.print(f"  [yellow]{escape(warning)}[/]")
