@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from pynomaly_resilience import BreakerPolicy, BreakerRegistry, CallEvent, CallPolicy, ResilientSession
+from pynomaly_resilience import BreakerPolicy, BreakerRegistry, CallEvent, CallPolicy, ResilientSession, RetryPolicy
 from pynomaly_resilience.testing import FakeClock, FaultServer
 
 
@@ -36,4 +36,4 @@ async def peer() -> AsyncIterator[FaultServer]:
 def policy() -> CallPolicy:
     """Patient with the call; the breaker opens after three failures in a row."""
     breaker = BreakerPolicy(failure_rate=None, consecutive_failures=3, jitter=0.0)
-    return CallPolicy(attempt_timeout_s=10.0, total_timeout_s=20.0, retry_wait_s=0.0, breaker=breaker)
+    return CallPolicy(attempt_timeout_s=10.0, total_timeout_s=20.0, retry=RetryPolicy(wait_s=0.0), breaker=breaker)

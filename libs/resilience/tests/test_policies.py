@@ -6,7 +6,18 @@ import math
 from typing import Any
 
 import pytest
-from pynomaly_resilience import BreakerPolicy, CallPolicy, PolicyError
+from pynomaly_resilience import (
+    BreakerPolicy,
+    BulkheadPolicy,
+    CallPolicy,
+    HedgePolicy,
+    PolicyError,
+    RateLimit,
+    RetryPolicy,
+)
+
+SECTIONS = {"breaker", "retry", "bulkhead", "rate_limit", "hedge"}
+NOT_NUMBERS = SECTIONS | {"RANGES", "enabled", "adaptive", "on", "wait", "statuses"}
 
 
 @pytest.mark.parametrize(
@@ -51,6 +62,6 @@ def test_attempts_that_fit_into_the_total_are_accepted(attempt_s: float, total_s
 
 
 def test_every_numeric_field_has_a_range() -> None:
-    for kind in (BreakerPolicy, CallPolicy):
-        fields = set(kind.__dataclass_fields__) - {"breaker", "RANGES"}
+    for kind in (BreakerPolicy, CallPolicy, RetryPolicy, BulkheadPolicy, RateLimit, HedgePolicy):
+        fields = set(kind.__dataclass_fields__) - NOT_NUMBERS
         assert fields == set(kind.RANGES)

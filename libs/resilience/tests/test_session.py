@@ -14,6 +14,7 @@ from aiohttp import web
 from pynomaly_resilience import (
     DEADLINE_HEADER,
     AttemptTimeout,
+    BulkheadFull,
     CallEvent,
     CallFailed,
     CallPolicy,
@@ -21,6 +22,7 @@ from pynomaly_resilience import (
     ConnectionLost,
     DeadlineExceeded,
     PeerUnreachable,
+    RateLimited,
     ResilientSession,
     deadline_scope,
 )
@@ -386,6 +388,7 @@ async def test_a_session_that_was_handed_in_stays_open() -> None:
 
 
 async def test_every_way_to_fail_is_a_call_failed() -> None:
-    kinds = {PeerUnreachable, ConnectionLost, AttemptTimeout, DeadlineExceeded, CircuitOpen}
+    got_no_answer = {PeerUnreachable, ConnectionLost, AttemptTimeout, DeadlineExceeded}
+    kinds = got_no_answer | {CircuitOpen, BulkheadFull, RateLimited}
     assert set(CallFailed.__subclasses__()) == kinds
-    assert len({kind.outcome for kind in kinds}) == 5
+    assert len({kind.outcome for kind in kinds}) == 7

@@ -38,13 +38,26 @@ class Permit:
     and the other BaseExceptions are neutral.
     """
 
-    __slots__ = ("_report", "epoch", "reported", "streak")
+    __slots__ = ("_clock", "_report", "began_s", "epoch", "reported", "streak")
 
-    def __init__(self, report: Callable[[Permit, _Report], None], epoch: int) -> None:
+    def __init__(
+        self,
+        report: Callable[[Permit, _Report], None],
+        epoch: int,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
         self._report = report
+        self._clock = clock
         self.epoch = epoch
+        self.began_s = 0.0
+        self.begin()
         self.reported: _Report | None = None
         self.streak = 0
+
+    def begin(self) -> None:
+        """The call begins only now, after a wait that must not make it slow."""
+        if self._clock is not None:
+            self.began_s = self._clock()
 
     def success(self) -> None:
         """The peer answered."""
@@ -93,6 +106,7 @@ class CircuitBreaker:
         self.dependency = dependency
         self.operation = operation
         self._clock = clock
+        self._slow_clock = None if self.policy.slow_call_s is None else clock
         self._random = random
         self._listeners = tuple(listeners)
         self._lock = threading.Lock()
@@ -124,7 +138,7 @@ class CircuitBreaker:
             if self._state != "closed":
                 event = self._wake(self._clock())
                 admitted = self._take_lease()
-            permit = Permit(self._settle, self._epoch)
+            permit = Permit(self._settle, self._epoch, self._slow_clock)
         self._tell(event)
         if not admitted:
             raise CircuitOpen(
@@ -168,40 +182,47 @@ class CircuitBreaker:
             permit.reported = report
             now_s = self._clock()
             if self._state == "half_open":
-                event = self._settle_probe(report, now_s)
+                event = self._settle_probe(report, now_s, is_slow=self._is_slow(permit, now_s))
             else:
-                event = self._settle_call(permit, report, now_s, n_calls=0 if amends else 1)
+                event = self._settle_call(permit, report, now_s, amends=amends)
         self._tell(event)
 
-    def _settle_probe(self, report: _Report, now_s: float) -> BreakerEvent | None:
-        if report == "failure":
-            return self._trip(now_s)
+    def _settle_probe(self, report: _Report, now_s: float, *, is_slow: bool) -> BreakerEvent | None:
         if report == "neutral":
             self._leases += 1
             return None
+        if report == "failure" or is_slow:
+            return self._trip(now_s)
         self._passed += 1
         return self._enter("closed") if self._passed == self.policy.probes else None
 
-    def _settle_call(self, permit: Permit, report: _Report, now_s: float, *, n_calls: int) -> BreakerEvent | None:
+    def _settle_call(self, permit: Permit, report: _Report, now_s: float, *, amends: bool) -> BreakerEvent | None:
         if report == "neutral":
             return None
-        if report == "success":
+        failed = report == "failure"
+        if failed:
+            self._streak = max(self._streak, permit.streak) + 1
+        else:
             permit.streak, self._streak = self._streak, 0
-            self._window.add(now_s, n_calls=1, n_failures=0)
-            return None
-        self._streak = max(self._streak, permit.streak) + 1
-        self._window.add(now_s, n_calls=n_calls, n_failures=1)
-        return self._trip(now_s) if self._is_too_much() else None
+        n_slow = 0 if amends else self._is_slow(permit, now_s)
+        self._window.add(now_s, n_calls=0 if amends else 1, n_failures=failed, n_slow=n_slow)
+        return self._trip(now_s) if (failed or n_slow) and self._is_too_much() else None
+
+    def _is_slow(self, permit: Permit, now_s: float) -> bool:
+        limit_s = self.policy.slow_call_s
+        return limit_s is not None and now_s - permit.began_s > limit_s
 
     def _is_too_much(self) -> bool:
         rule, window = self.policy, self._window
+        if not rule.enabled:
+            return False
         if rule.consecutive_failures is not None and self._streak >= rule.consecutive_failures:
             return True
-        return (
-            rule.failure_rate is not None
-            and window.n_calls >= rule.min_calls
-            and window.n_failures / window.n_calls >= rule.failure_rate
-        )
+        if window.n_calls < rule.min_calls:
+            return False
+        if rule.failure_rate is not None and window.n_failures / window.n_calls >= rule.failure_rate:
+            return True
+        return rule.slow_call_s is not None and window.n_slow / window.n_calls >= rule.slow_rate
 
     def _trip(self, now_s: float) -> BreakerEvent | None:
         doubled_s = self.policy.open_s * 2 ** min(self._openings, _MAX_DOUBLINGS)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import random
-import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
@@ -14,8 +12,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from pynomaly_resilience.breaker import CircuitBreaker
-from pynomaly_resilience.deadline import DEADLINE_HEADER, HOP_ALLOWANCE_S, deadline_to_header, remaining_s
+from pynomaly_resilience.deadline import DEADLINE_HEADER, HOP_ALLOWANCE_S, deadline_to_header
 from pynomaly_resilience.errors import (
     AttemptTimeout,
     CallFailed,
@@ -24,7 +21,9 @@ from pynomaly_resilience.errors import (
     PeerUnreachable,
 )
 from pynomaly_resilience.events import CallEvent, notify
-from pynomaly_resilience.policies import CallPolicy
+from pynomaly_resilience.resilience import Target
+from pynomaly_resilience.response import ResilientResponse
+from pynomaly_resilience.retry import NEVER_AGAIN, Tries, retry_after_s
 
 T = TypeVar("T")
 
@@ -67,45 +66,48 @@ class Call:
     """`async with` it: sends the request, hands out the response, gives the connection back, tells the hook."""
 
     __slots__ = (
-        "_attempts",
-        "_breaker",
-        "_budget_s",
+        "_attempt_limit_s",
+        "_has_place",
         "_http",
+        "_is_recorded",
         "_late",
-        "_limit_s",
         "_listeners",
+        "_offset_s",
         "_outcome",
         "_permit",
         "_policy",
         "_request",
         "_response",
         "_started_s",
+        "_target",
+        "_tries",
     )
 
     def __init__(
         self,
         http: aiohttp.ClientSession,
-        breaker: CircuitBreaker,
-        policy: CallPolicy,
+        target: Target,
         request: Request,
         listeners: tuple[Callable[[CallEvent], None], ...],
     ) -> None:
         self._http = http
-        self._breaker = breaker
-        self._policy = policy
+        self._target = target
+        self._policy = target.policy
         self._request = request
         self._listeners = listeners
-        self._attempts = 0
+        self._has_place = False
+        self._is_recorded = True
+        self._offset_s = self._started_s = 0.0
         self._outcome = ""
 
     async def __aenter__(self) -> ResilientResponse:
-        self._started_s = time.monotonic()
-        self._budget_s = min(self._policy.total_timeout_s, remaining_s())
+        self._tries = Tries(self._policy, self._target.budget)
         try:
             self._response = await self._send_until_answered()
         except BaseException as error:
             self._outcome = _outcome_of(error)
-            self._finish()
+            self._finish(str(error))
+            self._tries.sign(error)
             raise
         self._outcome = "server_error" if self._response.status >= SERVER_ERROR else "ok"
         return ResilientResponse(self._response, self)
@@ -116,10 +118,11 @@ class Call:
         if isinstance(error, asyncio.CancelledError):
             self._outcome = "cancelled"
         try:
-            self._response.release()
-            await self._response.wait_for_close()
+            await _let_go(self._response)
         finally:
-            self._finish()
+            self._finish(f"status {self._response.status}")
+            if isinstance(error, CallFailed):
+                self._tries.sign(error)
 
     async def bounded(self, work: Awaitable[T], limit_s: float, late: type[CallFailed]) -> T:
         """Await network work; its failure is put down to the peer or not, and raised as a CallFailed."""
@@ -137,51 +140,80 @@ class Call:
 
     async def read(self, response: aiohttp.ClientResponse) -> bytes:
         """The whole body, within what is left of the attempt."""
-        if response.content.is_eof():  # it came with the headers: there is nothing to wait for
-            return await response.read()
         if response.content.is_eof():  # it came with the headers: no timer for what cannot wait
             return await response.read()
-        return await self.bounded(response.read(), self._limit_s - self._elapsed_s(), self._late)
+        return await self.bounded(response.read(), self._attempt_limit_s - self._tries.elapsed_s(), self._late)
 
     async def read_some(self, response: aiohttp.ClientResponse) -> bytes:
         """What has arrived of the body, at least a byte; empty at its end."""
         return await self.bounded(response.content.readany(), self._policy.idle_timeout_s, AttemptTimeout)
 
     async def _send_until_answered(self) -> aiohttp.ClientResponse:
-        elapsed_s = 0.0
         while True:
             try:
-                return await self._attempt(elapsed_s)
-            except (PeerUnreachable, ConnectionLost) as error:
-                pause_s = random.random() * self._policy.retry_wait_s  # noqa: S311 (jitter, no secret)
-                if not self._may_repeat(error, pause_s):
+                response = await self._attempt()
+                pause_s = self._pause_after(response)
+                if pause_s is None:
+                    return response
+                await _let_go(response)
+                self._end_attempt("server_error", f"status {response.status}")
+            except CallFailed as error:
+                pause_s = self._tries.pause_s() if self._may_repeat(error) else None
+                if pause_s is None:
                     raise
+                self._end_attempt(error.outcome, str(error))
             await asyncio.sleep(pause_s)
-            elapsed_s = self._elapsed_s()
 
-    def _may_repeat(self, error: CallFailed, pause_s: float) -> bool:
-        return (
-            self._attempts < self._policy.attempts
-            and self._request.repeatable
-            and (self._request.idempotent or isinstance(error, PeerUnreachable))
-            and self._budget_s - self._elapsed_s() - pause_s > HOP_ALLOWANCE_S
-        )
+    def _may_repeat(self, error: CallFailed) -> bool:
+        if not self._request.repeatable or isinstance(error, NEVER_AGAIN):
+            return False
+        if isinstance(error, PeerUnreachable):
+            return True
+        retries_all = self._policy.retry.on == "failure"
+        return self._request.idempotent and (retries_all or isinstance(error, ConnectionLost))
 
-    async def _attempt(self, elapsed_s: float) -> aiohttp.ClientResponse:
-        left_s = self._budget_s - elapsed_s
-        if left_s <= HOP_ALLOWANCE_S:
+    def _pause_after(self, response: aiohttp.ClientResponse) -> float | None:
+        rule, request = self._policy.retry, self._request
+        if rule.on != "failure" or response.status not in rule.statuses:
+            return None
+        if not (request.repeatable and request.idempotent):
+            return None
+        return self._tries.pause_s(retry_after_s=retry_after_s(response.headers))
+
+    async def _attempt(self) -> aiohttp.ClientResponse:
+        tries = self._tries
+        self._offset_s = self._started_s = tries.elapsed_s() if tries.tried else 0.0
+        self._is_recorded = False
+        if tries.limit_s - self._offset_s <= HOP_ALLOWANCE_S:
             raise self._failure(DeadlineExceeded, "no time left to ask")
-        self._permit = self._breaker.acquire()
-        self._attempts += 1
-        attempt_s = self._policy.attempt_timeout_s
+        self._permit = self._target.breaker.acquire()
+        if self._target.limiter is not None or self._target.bulkhead is not None:
+            await self._queue()
+        tries.n_sent += 1
+        attempt_s, left_s = self._policy.attempt_timeout_s, tries.limit_s - self._started_s
         self._late = AttemptTimeout if attempt_s <= left_s else DeadlineExceeded
-        self._limit_s = elapsed_s + min(attempt_s, left_s)
-        response = await self.bounded(self._send(left_s), self._limit_s - elapsed_s, self._late)
+        self._attempt_limit_s = self._started_s + min(attempt_s, left_s)
+        response = await self.bounded(self._send(left_s), self._attempt_limit_s - self._started_s, self._late)
         if response.status >= SERVER_ERROR:
             self._permit.failure()
         else:
             self._permit.success()
         return response
+
+    async def _queue(self) -> None:
+        """Wait for the rate limit's turn and a place in the bulkhead."""
+        target = self._target
+        try:
+            if target.limiter is not None:
+                await asyncio.sleep(target.limiter.reserve(self._tries.left_s()))
+            if target.bulkhead is not None:
+                await target.bulkhead.aenter(self._tries.left_s())
+                self._has_place = True
+        except BaseException:
+            self._permit.release()
+            raise
+        self._started_s = self._tries.elapsed_s()
+        self._permit.begin()
 
     async def _send(self, left_s: float) -> aiohttp.ClientResponse:
         request = self._request
@@ -208,60 +240,41 @@ class Call:
             self._permit.failure()
         else:
             self._permit.release()
-        failure = self._failure(kind, str(error) or f"no answer within {self._elapsed_s():.3f} s")
+        failure = self._failure(kind, str(error) or f"no answer within {self._tries.elapsed_s():.3f} s")
         self._outcome = failure.outcome
         return failure
 
     def _failure(self, kind: type[CallFailed], detail: str) -> CallFailed:
+        breaker = self._target.breaker
         return kind(
             detail,
-            dependency=self._breaker.dependency,
-            operation=self._breaker.operation,
-            retry_after_s=max(MIN_RETRY_AFTER_S, self._breaker.retry_after_s),
+            dependency=breaker.dependency,
+            operation=breaker.operation,
+            retry_after_s=max(MIN_RETRY_AFTER_S, breaker.retry_after_s),
         )
 
-    def _elapsed_s(self) -> float:
-        return time.monotonic() - self._started_s
+    def _end_attempt(self, outcome: str, reason: str) -> None:
+        if self._has_place and self._target.bulkhead is not None:
+            self._has_place = False
+            duration_s = self._tries.elapsed_s() - self._started_s
+            self._target.bulkhead.leave(ok=outcome == "ok", duration_s=duration_s)
+        if not self._is_recorded:
+            self._is_recorded = True
+            self._tries.record(outcome, reason, self._offset_s, self._started_s - self._offset_s)
 
-    def _finish(self) -> None:
+    def _finish(self, reason: str) -> None:
+        self._end_attempt(self._outcome, reason)
         if self._listeners:
-            whom = self._breaker
-            event = CallEvent(whom.dependency, whom.operation, self._outcome, self._attempts, self._elapsed_s())
+            whom, tries = self._target, self._tries
+            event = CallEvent(
+                whom.dependency, whom.operation, self._outcome, tries.n_sent, tries.elapsed_s(), tuple(tries.tried)
+            )
             notify(self._listeners, event)
 
 
-class ResilientResponse:
-    """An answer whose headers are here and whose body is not yet: read it at once, or stream it.
-
-    raw: aiohttp's response; reading its body directly goes past the timeouts.
-    """
-
-    __slots__ = ("_call", "headers", "raw", "status")
-
-    def __init__(self, raw: aiohttp.ClientResponse, call: Call) -> None:
-        self._call = call
-        self.raw = raw
-        self.status = raw.status
-        self.headers = raw.headers
-
-    async def read(self) -> bytes:
-        """The whole body. AttemptTimeout or DeadlineExceeded when the attempt's time runs out first."""
-        return await self._call.read(self.raw)
-
-    async def json(self) -> Any:
-        """The whole body as JSON, whatever its content type. JSONDecodeError if it is not."""
-        await self.read()
-        return await self.raw.json(content_type=None)
-
-    async def text(self) -> str:
-        """The whole body as text, in the charset it names or else UTF-8."""
-        await self.read()
-        return await self.raw.text()
-
-    async def iter_chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives. AttemptTimeout after a silence of `idle_timeout_s`; no total limit."""
-        while chunk := await self._call.read_some(self.raw):
-            yield chunk
+async def _let_go(response: aiohttp.ClientResponse) -> None:
+    response.release()
+    await response.wait_for_close()
 
 
 @functools.lru_cache(maxsize=128)

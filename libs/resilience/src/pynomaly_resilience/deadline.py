@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 
 DEADLINE_HEADER = "x-request-deadline-ms"
 HOP_ALLOWANCE_S = 0.05
@@ -26,11 +26,21 @@ def deadline_scope(timeout_s: float) -> Iterator[None]:
 
     It interrupts nothing by itself: calls made inside take it into account.
     """
-    token = _expires_s.set(min(_expires_s.get(), time.monotonic() + timeout_s))
+    token = narrow(timeout_s)
     try:
         yield
     finally:
-        _expires_s.reset(token)
+        widen(token)
+
+
+def narrow(timeout_s: float) -> Token[float]:
+    """`deadline_scope` in two halves, for those whose own block would be in the way; `widen` ends it."""
+    return _expires_s.set(min(_expires_s.get(), time.monotonic() + timeout_s))
+
+
+def widen(token: Token[float]) -> None:
+    """The deadline as it was before `narrow`, in the same context."""
+    _expires_s.reset(token)
 
 
 def deadline_to_header(left_s: float) -> str:

@@ -1,21 +1,25 @@
 """What can go wrong with a call, by what the caller can do about it.
 
-PolicyError                a policy makes no sense; raised where it is written
+PolicyError                a policy or a setting makes no sense; raised where it is written or read
 CallFailed                 a call got no answer
   PeerUnreachable          no connection: the request was certainly not sent
   ConnectionLost           the connection broke after the request was (perhaps) sent
   AttemptTimeout           the peer was given its whole attempt and was too slow
   DeadlineExceeded         the caller's time ran out first
-  CircuitOpen              not tried: the breaker is open
+  CircuitOpen              not tried: the breaker is open (pybreaker's name for it: CircuitBreakerError)
+  BulkheadFull             not tried: as many calls as may be are running and waiting
+  RateLimited              not tried: calls would start faster than they may
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
+from pynomaly_resilience.events import Attempt
+
 
 class PolicyError(ValueError):
-    """A policy's field is out of range. `field`, `value` and `allowed` say which, what and the range."""
+    """A policy's field or a setting is out of range: `field`, `value` and `allowed` say which, what, and the range."""
 
     def __init__(self, field: str, value: object, allowed: str) -> None:
         super().__init__(f"{field} is {value!r}, must be {allowed}")
@@ -29,6 +33,7 @@ class CallFailed(Exception):
 
     dependency, operation: who was called, and for what.
     retry_after_s: seconds until another call is worth making, >= 0.
+    attempts: every try that was made, this last one included.
     """
 
     outcome: ClassVar[str] = "failed"
@@ -39,6 +44,7 @@ class CallFailed(Exception):
         self.dependency = dependency
         self.operation = operation
         self.retry_after_s = retry_after_s
+        self.attempts: tuple[Attempt, ...] = ()
 
 
 class PeerUnreachable(CallFailed):
@@ -71,3 +77,26 @@ class CircuitOpen(CallFailed):
 
     outcome = "circuit_open"
     blames_peer = False
+
+
+class BulkheadFull(CallFailed):
+    """All places are taken, and so are the seats of those who wait, or the wait was too long."""
+
+    outcome = "bulkhead_full"
+    blames_peer = False
+
+
+class RateLimited(CallFailed):
+    """The client's own rate limit would make the call wait longer than it may."""
+
+    outcome = "rate_limited"
+    blames_peer = False
+
+
+CircuitBreakerError = CircuitOpen
+
+
+def attempts_of(error: BaseException) -> tuple[Attempt, ...]:
+    """Every try of the guarded call that ended in this error; empty for an error from elsewhere."""
+    tried = getattr(error, "attempts", ())
+    return tried if isinstance(tried, tuple) else ()

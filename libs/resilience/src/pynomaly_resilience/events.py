@@ -25,12 +25,28 @@ class BreakerEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of a call.
+
+    outcome: as a CallEvent's. reason: the error in words, or the status, or empty. offset_s: its begin,
+    after the call's. queued_s: how much of duration_s went by before it was let through.
+    """
+
+    outcome: str
+    reason: str
+    offset_s: float
+    duration_s: float
+    queued_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class CallEvent:
     """A call ended, once per call.
 
     outcome: ok (any status below 500), server_error, cancelled, error (the caller's own), or the `outcome`
         of the CallFailed that was raised.
     attempts: tries made, 0 when none was. duration_s: from the first to the end of the response block.
+    tried: the tries one by one, those that were not let through included.
     """
 
     dependency: str
@@ -38,6 +54,7 @@ class CallEvent:
     outcome: str
     attempts: int
     duration_s: float
+    tried: tuple[Attempt, ...] = ()
 
 
 def notify(listeners: Iterable[Callable[[EventT], None]], event: EventT) -> None:

@@ -14,8 +14,10 @@ from pynomaly_resilience.call import Call, Request, Upload
 from pynomaly_resilience.events import CallEvent
 from pynomaly_resilience.policies import CallPolicy
 from pynomaly_resilience.registry import BreakerRegistry
+from pynomaly_resilience.resilience import Resilience
 
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
+IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
 class ResilientSession:
@@ -24,6 +26,7 @@ class ResilientSession:
     http: the session to use, which stays the caller's to close; else one without cookies and without a cap
         on connections (a full pool would look like a slow peer).
     breakers: shared with others, or its own. on_event: gets one CallEvent per call.
+    resilience: both, and retry budgets, bulkheads and settings, shared with others, in their place.
     """
 
     def __init__(
@@ -32,13 +35,14 @@ class ResilientSession:
         *,
         breakers: BreakerRegistry | None = None,
         on_event: Callable[[CallEvent], None] | None = None,
+        resilience: Resilience | None = None,
     ) -> None:
         self._owns_http = http is None
         self._http = http or aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
         )
-        self.breakers = breakers or BreakerRegistry()
-        self._listeners = () if on_event is None else (on_event,)
+        self._resilience = resilience or Resilience(breakers=breakers, on_event=on_event)
+        self.breakers = self._resilience.breakers
 
     def request(
         self,
@@ -59,26 +63,30 @@ class ResilientSession:
 
         operation: a bounded name such as `score` or `GET /items/{id}`, never a path with ids in it; with
             `dependency` (default host:port) it names the breaker.
-        idempotent: doing it twice does no harm; default by method. Only then a connection lost before the
-            answer is tried again; one that could not be made always is. An open breaker never is.
+        idempotent: doing it twice does no harm; by default what HTTP calls so, and what has an
+            Idempotency-Key. Only then more than a connection that could not be made is tried again; how
+            much more, `policy.retry` says. An open breaker never is.
         data: bytes and str can be sent again; an async iterable of bytes and all else is sent once, and an
             exception that the iterable raises comes out as it is.
         decompress: False hands the body on as it came, for a proxy. Redirects are never followed.
         """
         target = URL(url) if isinstance(url, str) else url
-        breaker = self.breakers.get(dependency or target.authority, operation, policy.breaker)
+        whom = self._resilience.target(dependency or target.authority, operation, policy)
+        sent = CIMultiDict(headers or ())
+        if idempotent is None:
+            idempotent = method.upper() in IDEMPOTENT_METHODS or IDEMPOTENCY_KEY in sent
         request = Request(
             method=method,
             url=target,
-            headers=CIMultiDict(headers or ()),
+            headers=sent,
             params=params,
             json=json,
             data=Upload(data) if isinstance(data, AsyncIterable) else data,
             decompress=decompress,
             repeatable=data is None or isinstance(data, bytes | str),
-            idempotent=method.upper() in IDEMPOTENT_METHODS if idempotent is None else idempotent,
+            idempotent=idempotent,
         )
-        return Call(self._http, breaker, policy, request, self._listeners)
+        return Call(self._http, whom, request, self._resilience.listeners)
 
     async def close(self) -> None:
         """Close the connections, where the aiohttp session is its own."""

@@ -11,6 +11,10 @@ from types import TracebackType
 
 from aiohttp import web
 
+from pynomaly_resilience.events import CallEvent
+from pynomaly_resilience.resilience import Resilience
+from pynomaly_resilience.settings import ResilienceSettings
+
 Step = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -26,6 +30,22 @@ class FakeClock:
     def advance(self, by_s: float) -> None:
         """Let `by_s` seconds pass."""
         self.now_s += by_s
+
+    async def asleep(self, by_s: float) -> None:
+        """`asyncio.sleep` on this clock: at once, and others get their turn."""
+        self.advance(by_s)
+        await asyncio.sleep(0)
+
+
+def instant(
+    clock: FakeClock | None = None,
+    *,
+    on_event: Callable[[CallEvent], None] | None = None,
+    settings: ResilienceSettings | None = None,
+) -> Resilience:
+    """Resilience that never waits: pauses pass on the fake clock at once."""
+    now = clock or FakeClock()
+    return Resilience(clock=now, sleep=now.advance, asleep=now.asleep, on_event=on_event, settings=settings)
 
 
 def respond(status: int = 200, body: bytes = b"{}", *, delay_s: float = 0.0) -> Step:

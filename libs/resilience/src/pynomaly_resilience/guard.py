@@ -1,0 +1,210 @@
+"""The decorator: retry under a budget around attempts, for functions, coroutines and async generators.
+
+From outside: total deadline, retry, breaker, rate limit, bulkhead, attempt timeout, the call. What to serve
+when all of it failed (fallback) is `StaleCache`, outside of that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, ParamSpec, TypeVar, cast
+
+from pynomaly_resilience.block import CALLERS_OWN, Block
+from pynomaly_resilience.errors import CallFailed, ConnectionLost, PeerUnreachable
+from pynomaly_resilience.events import CallEvent, notify
+from pynomaly_resilience.hedge import hedged
+from pynomaly_resilience.policies import CallPolicy
+from pynomaly_resilience.resilience import Resilience, Target, process_resilience
+from pynomaly_resilience.retry import NEVER_AGAIN, Tries
+from pynomaly_resilience.stream import END, Stream
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+NOTHING_WAS_DONE = (PeerUnreachable, ConnectionRefusedError)
+
+
+class Guard:
+    """Guards work on one dependency; decorate with it, or enter `block()` and `ablock()`.
+
+        @resilient("ledger", "book", policy=LEDGER, idempotent=True)
+        async def book(entry: Entry) -> Receipt: ...
+
+    dependency, operation: name the breaker, the budget and the metrics; the operation is the decorated
+        function's qualified name by default, and never holds ids.
+    idempotent: doing the work twice does no harm. Only then it is tried again, but for a refused connection.
+    ignore: errors that are the caller's own: they pass, are no failure of the dependency and not tried again.
+    resilience: what it shares with others; the process's own by default.
+    """
+
+    def __init__(
+        self,
+        dependency: str,
+        operation: str | None = None,
+        *,
+        policy: CallPolicy | None = None,
+        idempotent: bool = False,
+        ignore: tuple[type[Exception], ...] = CALLERS_OWN,
+        resilience: Resilience | None = None,
+    ) -> None:
+        self._resilience = resilience or process_resilience()
+        self._policy = policy or CallPolicy()
+        self._dependency = dependency
+        self._operation = operation
+        self._idempotent = idempotent
+        self._ignore = ignore
+        self._target(operation or "block")
+
+    def __call__(self, work: Callable[P, R]) -> Callable[P, R]:
+        """The same function, guarded; a def stays one, so do an async def and an async generator."""
+        operation = self._operation or work.__qualname__
+        target = self._target(operation)
+        untyped = cast("Callable[..., Any]", work)
+        if inspect.isasyncgenfunction(work):
+            guarded = self._async_generator(untyped, target)
+        elif inspect.iscoroutinefunction(work):
+            guarded = self._coroutine(untyped, target)
+        else:
+            guarded = self._function(untyped, target)
+        return cast("Callable[P, R]", functools.wraps(work)(guarded))
+
+    @contextmanager
+    def block(self) -> Iterator[None]:
+        """One attempt around a block of plain code; nothing is repeated."""
+        target, tries = self._begin()
+        with self._told(target, tries), Block(self._resilience, target, tries, self._ignore):
+            yield
+
+    @asynccontextmanager
+    async def ablock(self) -> AsyncIterator[None]:
+        """One attempt around a block of a coroutine; nothing is repeated."""
+        target, tries = self._begin()
+        with self._told(target, tries):
+            async with Block(self._resilience, target, tries, self._ignore):
+                yield
+
+    def _begin(self) -> tuple[Target, Tries]:
+        target = self._target(self._operation or "block")
+        return target, self._tries(target)
+
+    def _target(self, operation: str) -> Target:
+        return self._resilience.target(self._dependency, operation, self._policy)
+
+    def _tries(self, target: Target) -> Tries:
+        return Tries(target.policy, target.budget, clock=self._resilience.clock)
+
+    def _function(self, work: Callable[..., Any], target: Target) -> Callable[..., Any]:
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            tries = self._tries(target)
+            with self._told(target, tries):
+                while True:
+                    try:
+                        with Block(self._resilience, target, tries, self._ignore):
+                            return work(*args, **kwargs)
+                    except Exception as error:
+                        pause_s = self._pause_s(error, target, tries)
+                        if pause_s is None:
+                            raise
+                    self._resilience.sleep(pause_s)
+
+        return guarded
+
+    def _coroutine(self, work: Callable[..., Awaitable[Any]], target: Target) -> Callable[..., Any]:
+        hedge = target.policy.hedge if self._idempotent else None
+
+        async def guarded(*args: Any, **kwargs: Any) -> Any:
+            tries = self._tries(target)
+
+            async def attempt() -> Any:
+                async with Block(self._resilience, target, tries, self._ignore):
+                    return await work(*args, **kwargs)
+
+            with self._told(target, tries):
+                while True:
+                    try:
+                        return await (attempt() if hedge is None else hedged(attempt, hedge, target.budget))
+                    except Exception as error:
+                        pause_s = self._pause_s(error, target, tries)
+                        if pause_s is None:
+                            raise
+                    await self._resilience.asleep(pause_s)
+
+        return guarded
+
+    def _async_generator(self, work: Callable[..., Any], target: Target) -> Callable[..., Any]:
+        async def guarded(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            tries = self._tries(target)
+            with self._told(target, tries):
+                stream, item = await self._first(lambda: work(*args, **kwargs), target, tries)
+                error: BaseException | None = None
+                try:
+                    while item is not END:
+                        yield item
+                        item = await stream.next()
+                except BaseException as failure:
+                    error = failure
+                    raise
+                finally:
+                    await stream.close(error)
+
+        return guarded
+
+    async def _first(
+        self, start: Callable[[], AsyncGenerator[Any, None]], target: Target, tries: Tries
+    ) -> tuple[Stream, Any]:
+        while True:
+            block = Block(self._resilience, target, tries, self._ignore)
+            stream = Stream(start(), block, target.policy.idle_timeout_s)
+            try:
+                return stream, await stream.first()
+            except Exception as error:
+                pause_s = self._pause_s(error, target, tries)
+                if pause_s is None:
+                    raise
+            await self._resilience.asleep(pause_s)
+
+    def _pause_s(self, error: Exception, target: Target, tries: Tries) -> float | None:
+        if not self._may_repeat(error, target.policy):
+            return None
+        asked_s = None if isinstance(error, CallFailed) else getattr(error, "retry_after_s", None)
+        return tries.pause_s(retry_after_s=asked_s)
+
+    def _may_repeat(self, error: Exception, policy: CallPolicy) -> bool:
+        if isinstance(error, (*NEVER_AGAIN, *self._ignore)):
+            return False
+        if isinstance(error, NOTHING_WAS_DONE):
+            return True
+        return self._idempotent and (
+            policy.retry.on == "failure" or isinstance(error, ConnectionError | ConnectionLost)
+        )
+
+    @contextmanager
+    def _told(self, target: Target, tries: Tries) -> Iterator[None]:
+        """Sign the last error with all tries, and tell the hook."""
+        outcome = "ok"
+        try:
+            yield
+        except BaseException as error:
+            tries.sign(error)
+            outcome = tries.tried[-1].outcome if tries.tried else "cancelled"
+            if isinstance(error, asyncio.CancelledError | GeneratorExit):
+                outcome = "cancelled"
+            raise
+        finally:
+            if self._resilience.listeners:
+                event = CallEvent(
+                    target.dependency,
+                    target.operation,
+                    outcome,
+                    tries.n_sent,
+                    tries.elapsed_s(),
+                    tuple(tries.tried),
+                )
+                notify(self._resilience.listeners, event)
+
+
+resilient = Guard

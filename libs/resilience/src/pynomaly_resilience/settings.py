@@ -1,0 +1,157 @@
+"""Policies changed from outside, by the environment: for everything, for a dependency, for one operation.
+
+RESILIENCE_ENABLED=false           deadlines alone: one attempt, no breaker opens, no bulkhead, limit or hedge
+CIRCUIT_BREAKER_ENABLED=false      breakers count and show, and never open
+CIRCUIT_BREAKER_THRESHOLD=5        failures in a row that open a breaker
+TIMEOUT_SECONDS=30                 total deadline of a call
+RETRY_MAX_ATTEMPTS=3               tries of a call
+RESILIENCE__<DEPENDENCY>[__<OPERATION>][__BREAKER|RETRY|BULKHEAD|RATE_LIMIT|HEDGE]__<FIELD>=value
+                                   any number or switch of that policy; the operation's wins over the dependency's
+Names are in capitals, everything else than letters and digits in them one `_`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from pynomaly_resilience.errors import PolicyError
+from pynomaly_resilience.policies import (
+    BreakerPolicy,
+    BulkheadPolicy,
+    CallPolicy,
+    HedgePolicy,
+    RateLimit,
+    RetryPolicy,
+)
+
+PREFIX = "RESILIENCE__"
+SECTIONS: Mapping[str, Any] = {
+    "breaker": BreakerPolicy,
+    "retry": RetryPolicy,
+    "bulkhead": BulkheadPolicy,
+    "rate_limit": RateLimit,
+    "hedge": HedgePolicy,
+}
+GLOBAL = {
+    "CIRCUIT_BREAKER_ENABLED": ("breaker", "enabled"),
+    "CIRCUIT_BREAKER_THRESHOLD": ("breaker", "consecutive_failures"),
+    "TIMEOUT_SECONDS": ("", "total_timeout_s"),
+    "RETRY_MAX_ATTEMPTS": ("", "attempts"),
+}
+WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+_NOT_IN_NAMES = re.compile(r"[^A-Z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """One setting: which field of which section it changes to what, and for whom; empty names mean all."""
+
+    setting: str
+    dependency: str
+    operation: str
+    section: str
+    name: str
+    value: bool | float
+
+
+@dataclass(frozen=True, slots=True)
+class ResilienceSettings:
+    """What the environment says about policies."""
+
+    enabled: bool = True
+    metric_prefix: str = "pynomaly"
+    overrides: tuple[Override, ...] = field(default=())
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> ResilienceSettings:
+        """Read the settings. PolicyError names the first that is unknown or out of range, value and range."""
+        overrides = [
+            _override(name, (name, "", "", *at), environ[name]) for name, at in GLOBAL.items() if environ.get(name)
+        ]
+        overrides += [_scoped(name, value) for name, value in sorted(environ.items()) if name.startswith(PREFIX)]
+        return cls(
+            enabled=_switch("RESILIENCE_ENABLED", environ.get("RESILIENCE_ENABLED") or "true"),
+            metric_prefix=_metric_prefix(environ.get("RESILIENCE_METRIC_PREFIX", "pynomaly")),
+            overrides=tuple(sorted(overrides, key=lambda o: (o.dependency != "", o.operation != ""))),
+        )
+
+    def policy(self, dependency: str, operation: str, default: CallPolicy) -> CallPolicy:
+        """The policy as it is after the settings. PolicyError names the setting that makes no sense in it."""
+        policy = default
+        for override in self.overrides:
+            if override.dependency in ("", _plain(dependency)) and override.operation in ("", _plain(operation)):
+                policy = _applied(policy, override)
+        return policy if self.enabled else _switched_off(policy)
+
+
+def _switched_off(policy: CallPolicy) -> CallPolicy:
+    breaker = replace(policy.breaker, enabled=False)
+    return replace(policy, attempts=1, breaker=breaker, bulkhead=None, rate_limit=None, hedge=None)
+
+
+def _applied(policy: CallPolicy, override: Override) -> CallPolicy:
+    change: dict[str, Any] = {override.name: override.value}
+    try:
+        if override.section:
+            section = getattr(policy, override.section)
+            kind = SECTIONS[override.section]
+            change = {override.section: kind(**change) if section is None else replace(section, **change)}
+        return replace(policy, **change)
+    except PolicyError as error:
+        raise PolicyError(override.setting, override.value, error.allowed) from error
+    except TypeError as error:
+        raise PolicyError(override.setting, override.value, f"set together with others: {error}") from error
+
+
+def _scoped(setting: str, value: str) -> Override:
+    *names, last = setting.removeprefix(PREFIX).split("__")
+    section = names.pop().lower() if names and names[-1].lower() in SECTIONS else ""
+    if not 1 <= len(names) <= 2:
+        raise PolicyError(setting, value, f"named {PREFIX}<DEPENDENCY>[__<OPERATION>][__<SECTION>]__<FIELD>")
+    dependency, operation = (*names, "")[:2]
+    return _override(setting, (setting, dependency, operation, section, last.lower()), value)
+
+
+def _override(setting: str, place: tuple[str, str, str, str, str], value: str) -> Override:
+    _, dependency, operation, section, name = place
+    kind = SECTIONS.get(section, CallPolicy)
+    ranges = dict(kind.RANGES)
+    if name in ranges:
+        return Override(setting, dependency, operation, section, name, _number(setting, value, ranges[name]))
+    if any(f.name == name and f.type == "bool" for f in fields(kind)):
+        return Override(setting, dependency, operation, section, name, _switch(setting, value))
+    raise PolicyError(
+        setting, value, f"a setting that exists; {section or 'the policy'} has {', '.join(sorted(ranges))}"
+    )
+
+
+def _number(setting: str, value: str, allowed: tuple[float, float]) -> float:
+    low, high = allowed
+    kind = int if isinstance(low, int) else float
+    noun = f"{'an integer' if kind is int else 'a number'} in [{low}, {high}]"
+    try:
+        number = kind(value)
+    except ValueError as error:
+        raise PolicyError(setting, value, noun) from error
+    if not low <= number <= high:
+        raise PolicyError(setting, value, noun)
+    return number
+
+
+def _switch(setting: str, value: str) -> bool:
+    if value.lower() not in WORDS:
+        raise PolicyError(setting, value, f"one of {', '.join(WORDS)}")
+    return WORDS[value.lower()]
+
+
+def _metric_prefix(value: str) -> str:
+    if re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", value) is None:
+        raise PolicyError("RESILIENCE_METRIC_PREFIX", value, "letters, digits and _, no digit first")
+    return value
+
+
+def _plain(name: str) -> str:
+    return _NOT_IN_NAMES.sub("_", name.upper()).strip("_")
