@@ -65,6 +65,7 @@ def test_a_broken_suite_is_a_failure_and_exits_1(suite, refuses) -> None:
         ["datasets", "split", "thyroid", "--part", "train"],
         ["datasets", "split", "thyroid", "--part", "train=half", "--part", "test=0.5"],
         ["detectors", "create", "thyroid", "--contamination", "0.6"],
+        ["datasets", "split", "thyroid", "--part", "a=0.5", "--part", "a=0.5"],
         ["predict", "{no json"],
         ["predict", "@nowhere.json"],
         ["up", "--run", "nowhere.py"],
@@ -207,3 +208,16 @@ def test_a_column_may_be_named_like_markup(suite, says, capsys) -> None:
     suite.says("GET", "/api/v1/datasets/x/quality", says({**quality, "warnings": ["column '[/]' is constant"]}))
     assert run(["datasets", "quality", "x"]) == 0
     assert "column '[/]' is constant" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["predict", "@nowhere.json"], "'nowhere.json' cannot be read: No such file or directory"),
+        (["datasets", "split", "x", "--part", "a=0.5", "--part", "a=0.5"], "'a' is given twice"),
+        (["jobs", "list", "--state", "lost"], "'--state': 'lost' is not one of 'queued'"),
+    ],
+)
+def test_a_bad_argument_is_said_in_plain_words(suite, capsys, arguments: list[str], sentence: str) -> None:
+    assert run(arguments) == 2
+    assert sentence in capsys.readouterr().err

@@ -138,7 +138,7 @@ async def test_an_unknown_column_is_refused_by_its_name(upload: Upload, client: 
     assert answer.status_code == 422
     assert answer.json()["errors"][0] == {
         "field": "query.columns",
-        "message": "data set 'table' has no such column",
+        "message": "data set 'table' has no column 'z'",
         "value": "z",
     }
 

@@ -192,7 +192,7 @@ def _check_columns(dataset: Dataset, wanted: Sequence[str]) -> None:
     known = {column.name for column in dataset.columns}
     for name, count in Counter(wanted).items():
         if name not in known:
-            raise Invalid.field("query.columns", name, f"data set {dataset.name!r} has no such column")
+            raise Invalid.field("query.columns", name, f"data set {dataset.name!r} has no column {name!r}")
         if count > 1:
             raise Invalid.field("query.columns", name, "asked for more than once")
 

@@ -69,7 +69,7 @@ def _classes(path: Path, dataset: Dataset, column: str | None) -> IntVector:
     if column is None:
         return np.zeros(dataset.n_rows, dtype=np.int64)
     if column not in {known.name for known in dataset.columns}:
-        raise Invalid.field("body.stratify_by", column, f"data set {dataset.name!r} has no such column")
+        raise Invalid.field("body.stratify_by", column, f"data set {dataset.name!r} has no column {column!r}")
     cells = pl.scan_parquet(path, glob=False).select(pl.col(column).rank("dense").fill_null(0)).collect()
     classes = cells.to_series().to_numpy().astype(np.int64)
     n_classes = len(np.unique(classes))

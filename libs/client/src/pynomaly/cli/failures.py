@@ -41,7 +41,7 @@ def report(error: Exception, as_json: bool, code: int) -> None:
 
 def report_usage(error: typer.TyperException, as_json: bool) -> None:
     """Arguments that cannot be understood."""
-    message = error.format_message()
+    message = error.format_message().replace("Value error, ", "")
     if as_json:
         _print(_problem("Usage", message, error.exit_code))
     elif message:

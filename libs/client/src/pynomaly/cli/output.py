@@ -128,11 +128,16 @@ def waited(job: Waitable[R_co], as_json: bool) -> R_co:
 
 
 def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
-    """'name=value' texts as a dict. Raises typer.BadParameter naming the one that is not."""
+    """'name=value' texts as a dict. Raises typer.BadParameter naming the one that is not, or a name that comes twice."""
+    found: dict[str, str] = {}
     for text in texts:
-        if "=" not in text:
+        name, equals, value = text.partition("=")
+        if not equals:
             raise typer.BadParameter(f"{text!r} must be NAME=VALUE", param_hint=option)
-    return dict(text.split("=", 1) for text in texts)
+        if name in found:
+            raise typer.BadParameter(f"{name!r} is given twice; give each name once", param_hint=option)
+        found[name] = value
+    return found
 
 
 def names(text: str | None) -> list[str] | None:

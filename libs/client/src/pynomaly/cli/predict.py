@@ -38,7 +38,9 @@ def predict(
 def _parsed(text: str) -> Any:
     try:
         return json.loads(_read(text))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise typer.BadParameter(f"{text[1:]!r} cannot be read: {error.strerror}", param_hint="ROWS") from error
+    except ValueError as error:
         raise typer.BadParameter(f"{text[:60]!r} is no JSON: {error}", param_hint="ROWS") from error
 
 
