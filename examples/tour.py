@@ -207,7 +207,7 @@ def draw_precision(panel: Axes, recall: Floats, precision: Floats, share: float)
 
 def print_where_to_go_next(url: str) -> None:
     """What to try now."""
-    step("Where to go next")
+    step("Where to go next, while the suite runs")
     for what, why in {
         f"{url}/docs": "every endpoint, to try in the browser",
         "pynomaly detect YOUR.csv": "the same on a file of yours",
