@@ -128,7 +128,7 @@ def waited(job: Waitable[R_co], as_json: bool) -> R_co:
 
 
 def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
-    """'name=value' texts as a dict. Raises typer.BadParameter naming the one that is not, or a name that comes twice."""
+    """'name=value' texts as a dict. Raises typer.BadParameter naming one that is not, or a name that comes twice."""
     found: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
