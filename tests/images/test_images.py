@@ -5,6 +5,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,18 +90,20 @@ def database_url(until: "Until") -> Iterator[str]:
 
 
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> dict[str, str]:
-    """What a deployment would set; the trusted keys are mounted."""
-    trusted = tmp_path / "trusted"
-    trusted.mkdir()
-    generate_signing_key(tmp_path / "signing.pem", trusted / "signing.pub.pem")
-    storage = tmp_path / "storage"
-    storage.mkdir()
-    storage.chmod(0o777)  # the container's user is nobody here
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        folder.chmod(0o755)
-    port = str(Ports.free().gateway)
-    return {"DATABASE_URL": database_url, "HOST": "127.0.0.1", "PORT": port, "TRUSTED_KEYS_PATH": str(trusted)}
+def settings(database_url: str) -> Iterator[dict[str, str]]:
+    """What a deployment would set; storage and the trusted keys are mounted."""
+    with tempfile.TemporaryDirectory(prefix="pynomaly-image-") as name:
+        folder = Path(name)
+        for each in (folder, folder / "trusted", folder / "storage"):
+            each.mkdir(exist_ok=True)
+            each.chmod(0o777)  # the container's user is nobody here
+        generate_signing_key(folder / "signing.pem", folder / "trusted" / "signing.pub.pem")
+        yield {
+            "DATABASE_URL": database_url,
+            "HOST": "127.0.0.1",
+            "PORT": str(Ports.free().gateway),
+            "TRUSTED_KEYS_PATH": str(folder / "trusted"),
+        }
 
 
 def options(settings: dict[str, str]) -> tuple[str, ...]:
