@@ -268,11 +268,57 @@ def test_a_listener_that_raises_is_logged_and_changes_nothing(
 
 
 def test_the_only_clock_that_any_module_reads_is_the_monotonic_one() -> None:
-    package = Path(pynomaly_resilience.__file__).parent
-    nodes = [node for path in package.glob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
+    package = Path(pynomaly_resilience.__file__).parent  # spans alone are dated
+    nodes = [
+        node
+        for path in package.glob("*.py")
+        if path.name != "tracing.py"
+        for node in ast.walk(ast.parse(path.read_text()))
+    ]
     imported = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
     imported_from = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
     read = {ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)}
     assert "time" not in imported_from
     assert not {"datetime"} & (imported | imported_from)
     assert {name for name in read if name.startswith("time.")} == {"time.monotonic", "time.sleep"}
+
+
+SLOW = BreakerPolicy(failure_rate=None, slow_call_s=2.0, slow_rate=0.5, min_calls=4, probes=1, jitter=0.0)
+
+
+def test_it_opens_when_half_of_the_calls_are_slow_though_all_succeed(clock: FakeClock) -> None:
+    breaker = CircuitBreaker(SLOW, clock=clock)
+    succeed(breaker, 2)
+    for state in ("closed", "open"):
+        permit = breaker.acquire()
+        clock.advance(2.5)
+        permit.success()
+        assert state_of(breaker) == state
+
+
+def test_a_slow_probe_opens_it_again_and_a_wait_before_the_call_is_not_slowness(clock: FakeClock) -> None:
+    breaker = CircuitBreaker(SLOW, clock=clock)
+    for _ in range(4):
+        permit = breaker.acquire()
+        clock.advance(2.5)
+        permit.success()
+    clock.advance(5.0)
+    probe = breaker.acquire()
+    clock.advance(2.5)
+    probe.success()
+    assert state_of(breaker) == "open"
+    clock.advance(10.0)
+    probe = breaker.acquire()
+    clock.advance(9.0)
+    probe.begin()
+    clock.advance(1.0)
+    probe.success()
+    assert state_of(breaker) == "closed"
+
+
+def test_one_that_is_not_enabled_counts_and_never_opens_by_itself(clock: FakeClock) -> None:
+    breaker = CircuitBreaker(BreakerPolicy(enabled=False), clock=clock)
+    fail(breaker, 100)
+    assert state_of(breaker) == "closed"
+    breaker.open()
+    assert state_of(breaker) == "open"

@@ -17,6 +17,7 @@ from pynomaly_resilience.registry import BreakerRegistry
 from pynomaly_resilience.resilience import Resilience
 
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
+SERVER_ERROR = 500
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -48,12 +48,14 @@ def instant(
     return Resilience(clock=now, sleep=now.advance, asleep=now.asleep, on_event=on_event, settings=settings)
 
 
-def respond(status: int = 200, body: bytes = b"{}", *, delay_s: float = 0.0) -> Step:
+def respond(
+    status: int = 200, body: bytes = b"{}", *, delay_s: float = 0.0, headers: Mapping[str, str] | None = None
+) -> Step:
     """An answer of JSON bytes, its headers `delay_s` seconds late."""
 
     async def step(_request: web.BaseRequest) -> web.StreamResponse:
         await asyncio.sleep(delay_s)
-        return web.Response(status=status, body=body, content_type="application/json")
+        return web.Response(status=status, body=body, content_type="application/json", headers=headers)
 
     return step
 
