@@ -1,0 +1,91 @@
+"""Whole transactions, tried again where the database says so. Extra: `sql`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+from sqlalchemy.exc import DBAPIError
+
+from pynomaly_resilience.guard import Guard
+from pynomaly_resilience.policies import BreakerPolicy, CallPolicy, RetryPolicy
+from pynomaly_resilience.resilience import Resilience
+
+T = TypeVar("T")
+TxT = TypeVar("TxT")
+
+ROLLED_BACK = frozenset({"40001", "40P01"})
+"""serialization_failure and deadlock_detected: PostgreSQL has undone the whole transaction."""
+
+TRANSACTION = CallPolicy(
+    attempt_timeout_s=10.0,
+    total_timeout_s=30.0,
+    attempts=3,
+    retry=RetryPolicy(on="failure", wait_s=0.05, wait_max_s=1.0),
+    breaker=BreakerPolicy(failure_rate=None, consecutive_failures=5, open_s=2.0, open_max_s=30.0),
+)
+
+
+async def in_transaction(
+    begin: Callable[[], AbstractAsyncContextManager[TxT]],
+    work: Callable[[TxT], Awaitable[T]],
+    *,
+    operation: str,
+    dependency: str = "database",
+    policy: CallPolicy = TRANSACTION,
+    resilience: Resilience | None = None,
+) -> T:
+    """`await work(tx)` in `begin()` (an engine's or a sessionmaker's `.begin`), committed at its end.
+
+    All of it is done again after 40001 and 40P01, and after a connection lost before the commit; so `work`
+    has no effect but on the database. A connection lost during the commit is not tried again: it may have
+    happened. That and all other errors come out as they are and open no breaker.
+    """
+    guard = Guard(
+        dependency,
+        operation,
+        policy=policy,
+        idempotent=True,
+        ignore=(_Passing,),
+        resilience=resilience,
+    )
+
+    @guard
+    async def once() -> T:
+        return await _once(begin, work)
+
+    try:
+        return await once()
+    except _Passing as passing:
+        raise passing.error from passing.error.__cause__
+
+
+class _Passing(Exception):
+    """An error that is to come out as it is."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+async def _once(begin: Callable[[], AbstractAsyncContextManager[TxT]], work: Callable[[TxT], Awaitable[T]]) -> T:
+    is_committing = False
+    try:
+        async with begin() as transaction:
+            result = await work(transaction)
+            is_committing = True
+    except Exception as error:
+        if may_do_again(error, is_committing=is_committing):
+            raise
+        raise _Passing(error) from error
+    return result
+
+
+def may_do_again(error: Exception, *, is_committing: bool) -> bool:
+    """Certainly nothing of the transaction has happened, and another time it may."""
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, OSError) and not is_committing
+    if getattr(error.orig, "sqlstate", None) in ROLLED_BACK:
+        return True
+    return error.connection_invalidated and not is_committing
