@@ -2,6 +2,7 @@
 
 from pynomaly_scoring.archive import MANIFEST_FILE, MODEL_FILE, SIGNATURE_FILE, Limits, pack
 from pynomaly_scoring.artefact import Artefact, open_artefact
+from pynomaly_scoring.columns import ColumnType, InputColumn
 from pynomaly_scoring.errors import (
     ArchiveInvalid,
     ArtefactError,
@@ -14,6 +15,7 @@ from pynomaly_scoring.errors import (
 )
 from pynomaly_scoring.keys import TrustedKeys, ensure_signing_key, generate_signing_key, key_hint, publish_key
 from pynomaly_scoring.manifest import Manifest, ScoreDistribution
+from pynomaly_scoring.rows import Fault, RowRules, Rows
 from pynomaly_scoring.scorer import Scorer, Scores
 
 __all__ = [
@@ -24,12 +26,17 @@ __all__ = [
     "Artefact",
     "ArtefactError",
     "ArtefactTooLarge",
+    "ColumnType",
+    "Fault",
     "GraphInvalid",
+    "InputColumn",
     "KeyFileInvalid",
     "KeyUnknown",
     "Limits",
     "Manifest",
     "ManifestInvalid",
+    "RowRules",
+    "Rows",
     "ScoreDistribution",
     "Scorer",
     "Scores",

@@ -4,9 +4,10 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from pynomaly_scoring.columns import InputColumn
 from pynomaly_scoring.errors import ManifestInvalid
 from pynomaly_scoring.strict_json import parse, take
 
@@ -44,9 +45,13 @@ class ScoreDistribution:
 class Manifest:
     """One trained model, described.
 
-    feature_names: the numeric columns in the graph's order, unique, not empty; n_features: their count.
+    feature_names: the columns in the order of arrays, unique, not empty; n_features: their count. columns: what each
+    of them may hold; none are all numbers, none missing.
     contamination: in (0, 0.5]. threshold: raw score above which a row is an anomaly. n_train: rows, >= 1.
     seed: >= 0. data_digest: SHA-256 of the training data, 64 hex digits. versions: what trained it, by package.
+    preprocessing: how the graph makes numbers of the columns, as it was asked for and what it makes of them.
+    threshold_interval: (low, high), 95 % confidence. metrics: figures on the labels of the training data.
+    n_reference: training rows, >= 1, that the graph compares with, where it does.
     Raises ManifestInvalid on a value outside these ranges.
     """
 
@@ -64,11 +69,26 @@ class Manifest:
     dataset_version: str
     score_distribution: ScoreDistribution
     versions: Mapping[str, str]
+    columns: tuple[InputColumn, ...] = ()
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    threshold_interval: tuple[float, float] | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    n_reference: int | None = None
 
     def __post_init__(self) -> None:
         broken = self._broken_rule()
         if broken is not None:
             raise ManifestInvalid("manifest-value", broken)
+
+    @property
+    def inputs(self) -> tuple[InputColumn, ...]:
+        """What each feature may hold, in order."""
+        return self.columns or tuple(InputColumn(name=name) for name in self.feature_names)
+
+    @property
+    def n_text(self) -> int:
+        """Columns of the graph's input `text`; the others are those of `numeric`."""
+        return sum(column.is_text for column in self.columns)
 
     @classmethod
     def from_json(cls, document: bytes) -> Self:
@@ -89,6 +109,9 @@ class Manifest:
             "algorithm must not be empty": bool(self.algorithm),
             "feature_names must be unique and not empty": bool(names) and len(set(names)) == len(names),
             "n_features must be the number of feature_names": self.n_features == len(names),
+            "columns must be the features": not self.columns or tuple(c.name for c in self.columns) == names,
+            "threshold_interval must hold low <= high": _is_interval(self.threshold_interval),
+            "n_reference must be at least 1": self.n_reference is None or self.n_reference >= 1,
             "contamination must be in (0, 0.5]": 0 < self.contamination <= _MAX_CONTAMINATION,
             "threshold must be finite": math.isfinite(self.threshold),
             "n_train must be at least 1": self.n_train >= 1,
@@ -110,4 +133,23 @@ def _fields(value: object) -> dict[str, Any]:
     if not all(type(name) is str for name in (*names, *versions.values())):
         raise ValueError("feature_names and versions must hold strings")
     distribution = ScoreDistribution.from_object(take(value, "score_distribution", dict))
-    return {**taken, "feature_names": tuple(names), "score_distribution": distribution}
+    return {**taken, **_later_fields(value), "feature_names": tuple(names), "score_distribution": distribution}
+
+
+def _later_fields(value: object) -> dict[str, Any]:
+    """What the first manifests did not have; null is as good as none."""
+    kinds = {"columns": list, "preprocessing": dict, "threshold_interval": list, "metrics": dict, "n_reference": int}
+    given = value if isinstance(value, dict) else {}
+    taken: dict[str, Any] = {
+        name: take(value, name, kind) for name, kind in kinds.items() if given.get(name) is not None
+    }
+    if "columns" in taken:
+        taken["columns"] = tuple(map(InputColumn.from_object, taken["columns"]))
+    if "threshold_interval" in taken:
+        interval = dict(enumerate(taken["threshold_interval"]))
+        taken["threshold_interval"] = tuple(take({str(key): interval[key]}, str(key), float) for key in interval)
+    return taken
+
+
+def _is_interval(interval: tuple[float, ...] | None) -> bool:
+    return interval is None or (len(interval) == 2 and all(map(math.isfinite, interval)) and interval[0] <= interval[1])

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from pynomaly_scoring.artefact import Artefact
 from pynomaly_scoring.errors import GraphInvalid
 from pynomaly_scoring.graph import check_content
+from pynomaly_scoring.rows import FloatMatrix, Rows, TextMatrix
 from pynomaly_scoring.runtime import ort
 
 state = ort.capi.onnxruntime_pybind11_state
 FloatVector = NDArray[np.float64]
-FloatMatrix = NDArray[np.float64]
 
-_INPUT = "numeric"
+_INPUT, _TEXT = "numeric", "text"
 _OUTPUTS = {
     "raw_score": "tensor(double)",
     "prediction": "tensor(double)",
@@ -60,50 +60,68 @@ class Scorer:
         check_content(artefact.model)
         self.manifest = artefact.manifest
         self.n_bytes = _SESSION_BYTES + _BYTES_PER_MODEL_BYTE * len(artefact.model)  # an estimate
-        self._n_features = artefact.manifest.n_features
+        self._n_text = artefact.manifest.n_text
+        self._n_numeric = artefact.manifest.n_features - self._n_text
         self._session = _open_session(artefact.model, threads)
         self._run_options = ort.RunOptions()  # made once: run() would make one for each call, 0.8 us
-        _check_signature(self._session, self._n_features)
-        self.working_bytes_per_row = _working_bytes_per_row(self._session, self._n_features)
+        _check_signature(self._session, self._n_numeric, self._n_text)
+        self.working_bytes_per_row = _working_bytes_per_row(self._session, artefact.manifest.n_features)
         for n_rows in (2, 1):
             self._try(n_rows)
 
-    def score(self, numeric: FloatMatrix, *, confidence: bool = True) -> Scores:
+    def score(self, numeric: FloatMatrix, text: TextMatrix | None = None, *, confidence: bool = True) -> Scores:
         """Score rows.
 
-        numeric: float64, C-contiguous, (n_rows, n_features), n_rows >= 1, columns as manifest.feature_names;
-        NaN is a missing value. confidence: False leaves it out of the answer; the runtime computes it all the same
+        numeric: float64, C-contiguous, (n_rows, n_numeric), n_rows >= 1, columns in the order of manifest.inputs;
+        NaN is a missing value. text: str objects, (n_rows, n_text), "" is missing; only where the model has text
+        columns. What the columns may hold is for `RowRules` to say, before.
+        confidence: False leaves it out of the answer; the runtime computes it all the same
         (microsoft/onnxruntime#16013: inference builds run the whole graph whatever is fetched).
         Raises ValueError on another shape, type or layout; GraphInvalid when the runtime fails.
         """
         if (
             numeric.dtype != _FLOAT64
             or numeric.ndim != 2
-            or numeric.shape[1] != self._n_features
+            or numeric.shape[1] != self._n_numeric
             or not numeric.shape[0]
             or not numeric.flags.c_contiguous
         ):
             raise ValueError(self._refusal(numeric))
+        feed = {_INPUT: numeric} if text is None and not self._n_text else self._with_text(numeric, text)
         try:
             if confidence:
-                return Scores(*self._session.run(_ALL, {_INPUT: numeric}, self._run_options))
-            raw_score, prediction, is_anomaly = self._session.run(
-                _WITHOUT_CONFIDENCE, {_INPUT: numeric}, self._run_options
-            )
+                return Scores(*self._session.run(_ALL, feed, self._run_options))
+            raw_score, prediction, is_anomaly = self._session.run(_WITHOUT_CONFIDENCE, feed, self._run_options)
         except _RUNTIME_ERRORS as error:
             raise GraphInvalid("graph-failed", f"the graph failed to run: {error}") from error
         return Scores(raw_score, prediction, is_anomaly, None)
 
+    def score_rows(self, rows: Rows, *, confidence: bool = True) -> Scores:
+        """As `score`, of rows that have both kinds of columns."""
+        return self.score(rows.numeric, rows.text, confidence=confidence)
+
+    def zeros(self, n_rows: int) -> Rows:
+        """Rows to try the model with: zeros and missing texts."""
+        text = np.full((n_rows, self._n_text), "", dtype=np.object_) if self._n_text else None
+        return Rows(np.zeros((n_rows, self._n_numeric)), text)
+
+    def _with_text(self, numeric: FloatMatrix, text: TextMatrix | None) -> dict[str, Any]:
+        expected = len(numeric), self._n_text
+        if text is None or text.shape != expected or text.dtype != np.object_ or not self._n_text:
+            found = None if text is None else f"{text.dtype} {text.shape}"
+            raise ValueError(f"texts must be objects {expected}, not {found}")
+        return {_INPUT: numeric, _TEXT: text}
+
     def _refusal(self, numeric: FloatMatrix) -> str:
         layout = "" if numeric.flags.c_contiguous else ", not C-contiguous"
         return (
-            f"rows must be C-contiguous float64 (n_rows >= 1, {self._n_features}), "
+            f"rows must be C-contiguous float64 (n_rows >= 1, {self._n_numeric}), "
             f"not {numeric.dtype} {numeric.shape}{layout}"
         )
 
     def _try(self, n_rows: int) -> None:
         """Warms the session up and proves that each row gets one value."""
-        scores = self.score(np.zeros((n_rows, self._n_features)))
+        scores = self.score_rows(self.zeros(n_rows))
         if any(output is None or output.shape != (n_rows,) for output in scores):
             raise GraphInvalid("graph-signature", "an output does not have one value per row")
 
@@ -131,10 +149,13 @@ def _working_bytes_per_row(session: Any, n_features: int) -> int:
     return max(8 * n_features, int(said) if said.isdecimal() else 0)
 
 
-def _check_signature(session: Any, n_features: int) -> None:
+def _check_signature(session: Any, n_numeric: int, n_text: int) -> None:
     inputs = [(node.name, node.type, node.shape[1:]) for node in session.get_inputs()]
-    if inputs != [(_INPUT, "tensor(double)", [n_features])] or isinstance(session.get_inputs()[0].shape[0], int):
-        raise GraphInvalid("graph-signature", f"the graph's inputs are {inputs}, not {n_features} numeric columns")
+    expected = [(_INPUT, "tensor(double)", [n_numeric])]
+    if n_text:
+        expected.append((_TEXT, "tensor(string)", [n_text]))
+    if inputs != expected or any(isinstance(node.shape[0], int) for node in session.get_inputs()):
+        raise GraphInvalid("graph-signature", f"the graph's inputs are {inputs}, not {expected}")
     outputs = {node.name: node.type for node in session.get_outputs()}
     if outputs != _OUTPUTS:
         raise GraphInvalid("graph-signature", f"the graph's outputs are {outputs}, not {_OUTPUTS}")

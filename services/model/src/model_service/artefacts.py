@@ -94,7 +94,7 @@ class ArtefactChecker:
         artefact = open_artefact(archive, trusted=self._keys(), limits=self._limits)
         check_graph(artefact.model)
         _check_origin(artefact.manifest.dataset_id)
-        _check_trial(Scorer(artefact), artefact.manifest.n_features)
+        _check_trial(Scorer(artefact))
         return artefact
 
     def _load(self, archive: bytes, digest: str) -> LoadedArtefact:
@@ -132,9 +132,9 @@ def _check_origin(dataset_id: str) -> None:
         raise ManifestInvalid("manifest-value", f"dataset_id is no UUID: {dataset_id[:80]!r}") from error
 
 
-def _check_trial(scorer: Scorer, n_features: int) -> None:
+def _check_trial(scorer: Scorer) -> None:
     """A row of zeros must get finite scores and a position in [0, 1]."""
-    scores = scorer.score(np.zeros((1, n_features)), confidence=False)
+    scores = scorer.score_rows(scorer.zeros(1), confidence=False)
     position = float(scores.prediction[0])
     if not np.isfinite(scores.raw_score[0]) or not 0 <= position <= 1:
         raise GraphInvalid("trial-score", f"a row of zeros is scored {scores.raw_score[0]}, position {position}")

@@ -7,10 +7,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-import numpy as np
 import structlog
 from pynomaly_contracts.models import ModelVersion
-from pynomaly_scoring import Scorer
+from pynomaly_scoring import Rows, Scorer
 
 from model_service.artefacts import ArtefactChecker, ArtefactStore
 from model_service.domain import FeatureOrder
@@ -135,12 +134,12 @@ class ModelRuntime:
 
 
 def _inline_rows(scorer: Scorer, n_features: int) -> int:
-    rows = np.zeros((PROBE_ROWS, n_features))
+    rows = scorer.zeros(PROBE_ROWS)
     row_s = min(_seconds(scorer, rows) for _ in range(3)) / PROBE_ROWS
     return int(INLINE_S / (row_s + ROW_S + VALUE_S * n_features))
 
 
-def _seconds(scorer: Scorer, rows: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> float:
+def _seconds(scorer: Scorer, rows: Rows) -> float:
     began = time.perf_counter()
-    scorer.score(rows, confidence=False)
+    scorer.score_rows(rows, confidence=False)
     return time.perf_counter() - began
