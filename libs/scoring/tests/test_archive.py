@@ -148,3 +148,9 @@ def test_what_is_no_zip_is_refused(archive: bytes) -> None:
 @given(archive=st.binary(max_size=100).map(lambda junk: junk + pack(FILES)[-22:]))
 def test_junk_before_a_valid_end_is_refused_without_another_error(archive: bytes) -> None:
     assert reason(archive) == "archive-malformed"
+
+
+def test_headers_that_disagree_about_a_stored_member_are_refused() -> None:
+    archive = pack(FILES)
+    at = archive.index(b"model.onnx")
+    assert reason(archive[:at] + b"model.ohno" + archive[at + 10 :]) == "archive-malformed"

@@ -1,5 +1,4 @@
 import base64
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -55,7 +54,6 @@ def test_what_the_reference_implementation_signs_is_accepted(
     assert artefact == Artefact(
         manifest=manifest,
         model=files["model.onnx"],
-        digest=hashlib.sha256(archive).hexdigest(),
         key_hint=next(iter(trusted.by_hint)),
         n_bytes=len(archive),
     )

@@ -69,7 +69,7 @@ def _signed_by_half_a_character(archive: bytes) -> bytes:
     [
         (lambda _: b"no zip at all, but long enough to be read as one", "archive-malformed"),
         (lambda archive: archive[: len(archive) // 2], "archive-malformed"),
-        (_tampered, "archive-malformed"),  # the zip's own checksum
+        (_tampered, "digest-mismatch"),
         (_signed_by_half_a_character, "signature-malformed"),
     ],
 )

@@ -1,6 +1,5 @@
 """A verified artefact: nothing reaches the runtime that did not come through here."""
 
-import hashlib
 from dataclasses import dataclass, field
 
 from pynomaly_scoring.archive import MANIFEST_FILE, MODEL_FILE, SIGNATURE_FILE, Limits, unpack
@@ -11,11 +10,10 @@ from pynomaly_scoring.signature import verify
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """digest: SHA-256 of the archive, 64 hex digits. n_bytes: length of the archive. key_hint: who signed."""
+    """n_bytes: length of the archive. key_hint: the key that signed, 64 hex digits."""
 
     manifest: Manifest
     model: bytes = field(repr=False)
-    digest: str
     key_hint: str
     n_bytes: int
 
@@ -29,5 +27,4 @@ def open_artefact(archive: bytes, *, trusted: TrustedKeys, limits: Limits = Limi
     signature = files.pop(SIGNATURE_FILE)
     hint = verify(files, signature, trusted)
     manifest = Manifest.from_json(files[MANIFEST_FILE])
-    digest = hashlib.sha256(archive).hexdigest()
-    return Artefact(manifest, files[MODEL_FILE], digest, hint, len(archive))
+    return Artefact(manifest, files[MODEL_FILE], hint, len(archive))

@@ -47,18 +47,18 @@ class Registry:
         """The model's next version, 201; the same key and bytes give the same version. Raises ArtefactRefused."""
 
         async def work(claim: Claim) -> CreatedAnswer:
-            return await self._add_version(tenant_id, name, archive, claim)
+            return await self._add_version(tenant_id, name, archive, digest, claim)
 
         digest = await asyncio.to_thread(sha256, archive)
         content = fingerprint(name, digest)
         return await self._keys.once(key, tenant_id=tenant_id, route=VERSIONS_ROUTE, content=content, work=work)
 
-    async def _add_version(self, tenant_id: str, name: str, archive: bytes, claim: Claim) -> CreatedAnswer:
+    async def _add_version(self, tenant_id: str, name: str, archive: bytes, digest: str, claim: Claim) -> CreatedAnswer:
         artefact = await self._checker.admit(archive)
-        object_key = await self._store.put(tenant_id, archive)
+        new = _new_version(artefact, await self._store.put(tenant_id, archive), digest)
 
         async def add(tx: ModelTransaction) -> tuple[ModelVersion, CreatedAnswer]:
-            version = await tx.add_version(tenant_id, name, _new_version(artefact, object_key))
+            version = await tx.add_version(tenant_id, name, new)
             location = f"/api/v1/models/{version.model_id}/versions/{version.version}"
             answer = CreatedAnswer(version, location=location)
             await tx.announce(tenant_id, version.model_id, "changed")
@@ -197,6 +197,6 @@ class Registry:
         self._serving.dropped(model_id)
 
 
-def _new_version(artefact: Artefact, object_key: str) -> NewVersion:
+def _new_version(artefact: Artefact, object_key: str, digest: str) -> NewVersion:
     manifest = artefact.manifest.to_json()
-    return NewVersion(object_key, artefact.digest, artefact.n_bytes, artefact.key_hint, manifest)
+    return NewVersion(object_key, digest, artefact.n_bytes, artefact.key_hint, manifest)
