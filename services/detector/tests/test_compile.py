@@ -29,6 +29,11 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"detectors": ["KNN", "IForest", "COPOD", "LODA", "PCA"], "method": "aom"},
         {"detectors": ["HBOS", "ECOD", "GMM"], "method": "moa"},
     ],
+    "FeatureBagging": [
+        {"base_estimator": "KNN", "combination": "max", "n_estimators": 4},
+        {"base_estimator": "MCD", "bootstrap_features": True, "n_estimators": 3},
+        {"base_estimator": "GMM", "max_features": 0.6, "n_estimators": 3},
+    ],
     "GMM": [
         {"n_components": 3, "covariance_type": "tied", "init_params": "random"},
         {"n_components": 2, "covariance_type": "diag", "init_params": "k-means++"},

@@ -21,6 +21,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "ABOD": {"n_neighbors": 3},
     "CBLOF": {"n_clusters": 2},
     "Combination": {"detectors": ["HBOS", "ECOD", "GMM"]},
+    "FeatureBagging": {"n_estimators": 3},
     "GMM": {"n_components": 2},
     "HBOS": {"n_bins": 4},
     "HDBSCAN": {"min_cluster_size": 2},

@@ -14,7 +14,10 @@ _BATCH_REASONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "LMDD": ("it measures how the spread of a batch falls when rows are taken out of it", ("MCD", "ECOD")),
     "LOCI": ("it counts neighbours within the batch, and needs the cube of the rows in time", ("LOF",)),
     "RGraph": ("it walks a graph of the training rows and the batch together", ("KPCA", "LOF")),
-    "ROD": ("it divides by the median deviation of the batch, which is zero for one row alone", ("ECOD", "ABOD")),
+    "ROD": (
+        "it divides by the median deviation of the batch, so that one row alone always scores the same",
+        ("ECOD", "ABOD"),
+    ),
     "SOD": ("it finds the subspace of each row among the rows of its own batch", ("LOF", "KNN")),
     "SOS": ("it spreads affinity among the rows of the batch; one row alone has nothing to be affine to", ("KNN",)),
 }
@@ -63,12 +66,6 @@ def _all() -> Iterator[Elsewhere]:
         "not_offered",
         "replaces detectors by approximations trained on their scores; it needs a package that is no longer kept",
         ("Combination",),
-    )
-    yield _entry(
-        "FeatureBagging",
-        "not_offered",
-        "needs a package that is no longer kept",
-        ("LOF", "Combination"),
     )
 
 

@@ -24,6 +24,9 @@ MEMBERS = (
     "Sampling",
 )
 
+# Those that look at all columns at once, so that the choice of columns matters, and bear rows that become the same.
+BAGGED = ("GMM", "KNN", "LOF", "MCD")
+
 ENTRIES = (
     Declared(
         name="IForest",
@@ -84,6 +87,26 @@ ENTRIES = (
                 "description": "Mean or maximum of all; or over buckets, the mean of maxima or the maximum of means.",
             },
             "n_buckets": {**count(10), "description": "Buckets of aom and moa, which the members join in turn."},
+        },
+        left_out=frozenset({"random_state"}),
+    ),
+    Declared(
+        name="FeatureBagging",
+        title="Feature bagging",
+        description="Averages one detector over random subsets of the columns; for many columns, some of them noise.",
+        paper="Lazarevic & Kumar, Feature bagging for outlier detection, KDD 2005",
+        implementation="detector_service.bagging.FeatureBagging",
+        fit_cost="high",
+        score_cost="high",
+        parameters={
+            "base_estimator": {"enum": list(BAGGED), "description": "The algorithm, with its default parameters."},
+            "n_estimators": {**count(100), "description": "Number of subsets, with a detector on each."},
+            "max_features": {
+                "anyOf": [{"type": "integer", "minimum": 1}, SHARE],
+                "description": "Most columns of a subset: a count, or a share of the columns; half of them is least.",
+            },
+            "bootstrap_features": {**SWITCH, "description": "Draw each subset's columns with replacement."},
+            "combination": {"enum": ["average", "max"], "description": "Mean or maximum of the detectors' scores."},
         },
         left_out=frozenset({"random_state"}),
     ),

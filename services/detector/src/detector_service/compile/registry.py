@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from detector_service.compile.bagged import FEATURE_BAGGING
 from detector_service.compile.combined import COMBINATION
 from detector_service.compile.families import SINGLE
 from detector_service.compile.family import Family
 
-FAMILIES: Mapping[str, Family] = {**SINGLE, "Combination": COMBINATION}
+FAMILIES: Mapping[str, Family] = {**SINGLE, "Combination": COMBINATION, "FeatureBagging": FEATURE_BAGGING}
