@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from pynomaly_contracts.base import Answer, Resource
+from pynomaly_contracts.figures import Figures, Interval
 from pynomaly_contracts.problems import Problem
 
 JobKind = Literal["train", "evaluate", "detect_batch"]
@@ -40,22 +41,25 @@ class TrainResult(Answer):
     feature_columns: list[str]
     ignored_columns: list[str] = Field(description="Columns of the data set that the model does not use.")
     threshold: float
+    threshold_interval: Interval | None = Field(
+        default=None,
+        description="95 % confidence interval of the threshold, low and high; null where the rows are too few, or the "
+        "threshold is a parameter.",
+    )
+    n_anomalies: int | None = Field(default=None, description="Training rows over the threshold.")
+    metrics: Figures | None = Field(default=None, description="On the labels of the training rows.")
+    metrics_absent: str | None = Field(default=None, description="Why the labels of the target column gave no metrics.")
     fit_duration_s: float
 
 
-class EvaluateResult(Answer):
+class EvaluateResult(Figures):
     """How well the scores order the labels, and the verdicts at the model's threshold."""
 
     model_id: UUID
     model_version: str
-    roc_auc: float
-    average_precision: float
-    precision_at_n: float = Field(description="Precision among the n highest scores, n = number of anomalies.")
-    f1: float = Field(description="At the model's threshold.")
     threshold: float
     confusion: ConfusionMatrix
     n_rows: int
-    n_anomalies: int
 
 
 class DetectBatchResult(Answer):

@@ -1,4 +1,4 @@
-"""Pure rules: which columns a model uses, and how well scores order labels."""
+"""Pure rules: which columns a model uses, and what a score is called."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -6,10 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from pynomaly_contracts.datasets import Column
-from pynomaly_contracts.jobs import ConfusionMatrix
 
-FloatVector = NDArray[np.float64]
-BoolVector = NDArray[np.bool_]
 NUMERIC = frozenset({"integer", "number"})
 N_NAMED = 20  # columns that a refusal lists
 
@@ -92,61 +89,3 @@ def score_columns(taken: Sequence[str]) -> dict[str, str]:
             name = f"pynomaly_{name}"
         names[score] = name
     return names
-
-
-def _cumulated(labels: BoolVector, scores: FloatVector) -> tuple[FloatVector, FloatVector]:
-    """Anomalies and rows at or above each distinct score, from the highest; each (n_distinct,)."""
-    order = np.argsort(-scores, kind="stable")
-    last_of_tie = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    return np.cumsum(labels[order])[last_of_tie].astype(np.float64), (last_of_tie + 1).astype(np.float64)
-
-
-def roc_auc(labels: BoolVector, scores: FloatVector) -> float:
-    """Probability that an anomaly scores above a normal row, ties counting half (Mann & Whitney, 1947).
-
-    labels, scores: (n_rows,), with both classes. In [0, 1].
-    """
-    anomalies, rows = _cumulated(labels, scores)
-    hit_rate = np.concatenate(([0.0], anomalies)) / anomalies[-1]
-    false_alarms = np.concatenate(([0.0], rows - anomalies))
-    return float(np.trapezoid(hit_rate, false_alarms / false_alarms[-1]))
-
-
-def average_precision(labels: BoolVector, scores: FloatVector) -> float:
-    """Sum over distinct scores, from the highest, of the step in recall times the precision there.
-
-    As scikit-learn's average_precision_score: no interpolation. labels, scores: (n_rows,), with an anomaly. In (0, 1].
-    """
-    anomalies, rows = _cumulated(labels, scores)
-    steps = np.diff(anomalies, prepend=0.0) / anomalies[-1]
-    return float(np.sum(steps * anomalies / rows))
-
-
-def precision_at_n(labels: BoolVector, scores: FloatVector) -> float:
-    """Share of anomalies among the n highest scores, n = number of anomalies; in [0, 1].
-
-    Of rows tied at the n-th score the expected share counts, so that the rows' order does not matter.
-    labels, scores: (n_rows,), with an anomaly.
-    """
-    n = int(labels.sum())
-    border = np.partition(scores, len(scores) - n)[len(scores) - n]
-    above, tied = scores > border, scores == border
-    expected = labels[above].sum() + (n - above.sum()) * labels[tied].mean()
-    return float(expected / n)
-
-
-def confusion(labels: BoolVector, verdicts: BoolVector) -> ConfusionMatrix:
-    """Rows by label and verdict, each (n_rows,); positive = anomaly."""
-    return ConfusionMatrix(
-        true_positives=int((labels & verdicts).sum()),
-        false_positives=int((~labels & verdicts).sum()),
-        true_negatives=int((~labels & ~verdicts).sum()),
-        false_negatives=int((labels & ~verdicts).sum()),
-    )
-
-
-def f1(matrix: ConfusionMatrix) -> float:
-    """Harmonic mean of precision and recall, in [0, 1]; 0 where nothing is positive."""
-    hits = 2 * matrix.true_positives
-    total = hits + matrix.false_positives + matrix.false_negatives
-    return hits / total if total else 0.0

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from detector_service import domain
 from detector_service.child.rows import read_blocks, read_labels
 from detector_service.child.scoring import load_scorer
-from detector_service.domain import Refusal, Unfit
+from detector_service.figures import check_labels, compare, confusion
+from detector_service.metrics import BoolVector, FloatVector, judge, rank
 from detector_service.sandbox import ROWS, Report
 from detector_service.specs import EvaluateSpec
 
@@ -25,26 +25,12 @@ def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any
         scores.append(found.raw_score)
         verdicts.append(found.is_anomaly)
     report("comparing", 0.9)
-    return _figures(spec.target_column, np.concatenate(labels), np.concatenate(scores), np.concatenate(verdicts)) | {
-        "threshold": scorer.manifest.threshold
-    }
+    figures = _figures(spec.target_column, np.concatenate(labels), np.concatenate(scores), np.concatenate(verdicts))
+    return {**figures, "threshold": scorer.manifest.threshold}
 
 
-def _figures(
-    target: str, labels: domain.BoolVector, scores: domain.FloatVector, verdicts: domain.BoolVector
-) -> dict[str, Any]:
-    n_anomalies = int(labels.sum())
-    if n_anomalies in (0, len(labels)):
-        only = "normal rows" if n_anomalies == 0 else "anomalies"
-        message = f"column {target!r} labels {only} only; evaluation compares anomalies with normal rows"
-        raise Unfit(Refusal(target, None, message))
-    matrix = domain.confusion(labels, verdicts)
-    return {
-        "roc_auc": domain.roc_auc(labels, scores),
-        "average_precision": domain.average_precision(labels, scores),
-        "precision_at_n": domain.precision_at_n(labels, scores),
-        "f1": domain.f1(matrix),
-        "confusion": matrix.model_dump(),
-        "n_rows": len(labels),
-        "n_anomalies": n_anomalies,
-    }
+def _figures(target: str, labels: BoolVector, scores: FloatVector, called: BoolVector) -> dict[str, Any]:
+    check_labels(labels, target, "evaluation")
+    verdicts = judge(labels, called)
+    figures = compare(rank(labels, scores), verdicts, seed=0)
+    return {**figures, "confusion": confusion(verdicts).model_dump(), "n_rows": len(labels)}
