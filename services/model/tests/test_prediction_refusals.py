@@ -49,7 +49,7 @@ async def test_an_array_of_another_length_is_told_the_length_and_the_order(regis
     await register()
     answer = await predict([1, 2])
     assert answer.status_code == 422
-    assert "3 numbers are expected, in the order age, tsh, t3; got 2" in answer.json()["detail"]
+    assert "3 values are expected, in the order age, tsh, t3; got 2" in answer.json()["detail"]
 
 
 async def test_a_batch_sent_as_one_row_is_told_where_batches_go(register, predict) -> None:

@@ -30,7 +30,7 @@ from model_service.metrics import ModelMetrics
 from model_service.predictions import Predictions
 from model_service.repository import ModelRepository
 from model_service.runtime import ModelLoader, ModelRuntime
-from model_service.scoring import ScoringPool
+from model_service.scoring import Scoring, ScoringPool
 from model_service.service import Registry
 from model_service.serving import Serving
 from model_service.settings import Settings
@@ -91,9 +91,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         repository=repository, keys=keys, store=artefacts, checker=checker, runtime=runtime, serving=serving
     )
     intake = Intake(max_bytes=settings.scoring_body_bytes)
-    app.state.predictions = Predictions(
-        serving, pool, intake, model_metrics, max_rows=settings.max_detection_batch_size
-    )
+    scoring = Scoring(serving, pool, intake, model_metrics)
+    app.state.predictions = Predictions(scoring, model_metrics, max_rows=settings.max_detection_batch_size)
     return app
 
 

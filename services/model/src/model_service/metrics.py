@@ -42,14 +42,17 @@ class ModelMetrics:
         )
         self.detection_s = _histogram(registry, "pynomaly_detection_duration_seconds", "The model's own time.")
 
-    def predicted(self, model: str, n_rows: int, n_anomalies: int, total_s: float, detection_s: float) -> None:
-        """One answered request."""
+    def scored(self, model: str, n_rows: int, n_anomalies: int, detection_s: float) -> None:
+        """Rows of one request."""
         counters = self._models.get(model) or self._of(model)
         counters.rows.inc(n_rows)
-        counters.prediction_s.observe(total_s)
         counters.detection_s.observe(detection_s)
         if n_anomalies:
             counters.anomalies.inc(n_anomalies)
+
+    def answered(self, model: str, total_s: float) -> None:
+        """One answered request, its time from parsed headers to its answer."""
+        (self._models.get(model) or self._of(model)).prediction_s.observe(total_s)
 
     def failed(self, reason: str) -> None:
         """One request without scores. reason: the last part of the problem's type."""

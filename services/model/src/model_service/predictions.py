@@ -4,27 +4,21 @@ import time
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
 
 import msgspec
 import numpy as np
-from fastapi.exceptions import RequestValidationError
 from pynomaly_chassis.ids import utc_now
-from pynomaly_chassis.problems import Invalid, ProblemError
-from pynomaly_scoring import Scores
+from pynomaly_chassis.problems import Invalid
+from pynomaly_scoring import Rows, Scores
 
 from model_service.body import Question, read_many, read_one
-from model_service.domain import FloatMatrix, RowsRefused
 from model_service.errors import NotOffered
-from model_service.intake import Intake
 from model_service.metrics import ModelMetrics
+from model_service.refusals import RowsRefused
 from model_service.runtime import ServedModel
-from model_service.scoring import ScoringPool, score_rows
-from model_service.serving import Serving
+from model_service.scoring import INLINE_BYTES, Scoring
 
-# A body over this takes longer to read than the event loop should be kept.
-INLINE_BYTES = 64 * 1024
-Result = TypeVar("Result")
+PLACE = "body.data"
 
 
 class _RowScore(msgspec.Struct, omit_defaults=True):
@@ -62,12 +56,10 @@ _Render = Callable[[ServedModel, Scores, float], bytes]
 
 
 class Predictions:
-    """The use cases of scoring."""
+    """The use cases of our own API."""
 
-    def __init__(
-        self, serving: Serving, pool: ScoringPool, intake: Intake, metrics: ModelMetrics, *, max_rows: int
-    ) -> None:
-        self._serving, self._pool, self._intake, self._metrics = serving, pool, intake, metrics
+    def __init__(self, scoring: Scoring, metrics: ModelMetrics, *, max_rows: int) -> None:
+        self._scoring, self._metrics = scoring, metrics
         self._read_many = partial(read_many, max_rows=max_rows)
 
     async def one(self, tenant_id: str, body: AsyncIterator[bytes]) -> bytes:
@@ -81,43 +73,32 @@ class Predictions:
     async def _counted(
         self, tenant_id: str, chunks: AsyncIterator[bytes], read: Callable[[bytes], Question], render: _Render
     ) -> bytes:
-        try:
-            with self._intake.place() as place:
-                return await self._answer(tenant_id, await place.read(chunks), read, render)
-        except ProblemError as error:
-            self._metrics.failed(error.type.rpartition("/")[2])
-            raise
-        except RequestValidationError:
-            self._metrics.failed("validation")
-            raise
+        with self._scoring.counted(), self._scoring.intake.place() as place:
+            return await self._answer(tenant_id, await place.read(chunks), read, render)
 
     async def _answer(self, tenant_id: str, body: bytes, read: Callable[[bytes], Question], render: _Render) -> bytes:
         began = time.perf_counter()
-        small = len(body) <= INLINE_BYTES
-        question = read(body) if small else await self._pool.run(partial(read, body))
+        question = await self._scoring.apart(len(body), partial(read, body))
         if question.explanation:
             raise NotOffered.field("body.return_explanation", True, "not offered yet; leave it out")
-        refs = tenant_id, question.model_ref, question.version_ref
-        model = self._serving.current(*refs) or await self._serving.model(*refs)
+        model = await self._scoring.model(tenant_id, question.model_ref, question.version_ref)
         work = partial(self._score, model, question, render, began)
-        if small and len(question.rows) <= model.inline_rows:
-            return work()
-        return await self._pool.run(work)
+        short = len(body) <= INLINE_BYTES and len(question.rows) <= model.inline_rows
+        return work() if short else await self._scoring.pool.run(work)
 
     def _score(self, model: ServedModel, question: Question, render: _Render, began: float) -> bytes:
-        rows = _matrix(model, question)
-        detecting = time.perf_counter()
-        scores = score_rows(model.scorer, rows, confidence=question.confidence, single=question.single)
-        detection_s = time.perf_counter() - detecting
+        rows = _rows(model, question)
+        scores = self._scoring.score_here(
+            model, rows, confidence=question.confidence, place=PLACE, single=question.single
+        )
         answer = render(model, scores, time.perf_counter() - began)
-        n_anomalies = int(np.count_nonzero(scores.is_anomaly))
-        self._metrics.predicted(model.name, len(rows), n_anomalies, time.perf_counter() - began, detection_s)
+        self._metrics.answered(model.name, time.perf_counter() - began)
         return answer
 
 
-def _matrix(model: ServedModel, question: Question) -> FloatMatrix:
+def _rows(model: ServedModel, question: Question) -> Rows:
     try:
-        return model.features.matrix(question.rows, finite=question.finite, single=question.single)
+        return model.columns.of_rows(question.rows, floats=question.finite, place=PLACE, single=question.single)
     except RowsRefused as error:
         raise Invalid(str(error), errors=error.problems) from error
 

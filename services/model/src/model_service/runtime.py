@@ -12,7 +12,7 @@ from pynomaly_contracts.models import ModelVersion
 from pynomaly_scoring import Rows, Scorer
 
 from model_service.artefacts import ArtefactChecker, ArtefactStore
-from model_service.domain import FeatureOrder
+from model_service.domain import Columns
 from model_service.errors import ModelTooLarge
 from model_service.metrics import ModelMetrics
 from model_service.repository import StoredVersion
@@ -36,7 +36,7 @@ class ServedModel:
     name: str
     number: str
     threshold: float
-    features: FeatureOrder
+    columns: Columns
     scorer: Scorer
     inline_rows: int
 
@@ -56,7 +56,7 @@ class ServedModel:
             name=version.model_name,
             number=version.version,
             threshold=manifest.threshold,
-            features=FeatureOrder(manifest.feature_names),
+            columns=Columns(manifest.inputs),
             scorer=scorer,
             inline_rows=_inline_rows(scorer, manifest.n_features),
         )

@@ -2,18 +2,29 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
+from fastapi.exceptions import RequestValidationError
+from pynomaly_chassis.problems import ProblemError
 from pynomaly_contracts.problems import FieldProblem
-from pynomaly_scoring import GraphInvalid, Scorer, Scores
+from pynomaly_scoring import GraphInvalid, Rows, Scorer, Scores
 
-from model_service.domain import MAX_PROBLEMS, FloatMatrix
 from model_service.errors import ModelFailed, ScoreNotFinite, ScoringBusy
+from model_service.intake import Intake
+from model_service.metrics import ModelMetrics
+from model_service.refusals import MAX_PROBLEMS, RowsRefused
+from model_service.runtime import ServedModel
+from model_service.serving import Serving
 
 Result = TypeVar("Result")
+# A body over this takes longer to read than the event loop should be kept.
+INLINE_BYTES = 64 * 1024
 BLOCK_BYTES = 32 * 2**20  # of a graph's intermediate results
 
 
@@ -40,39 +51,89 @@ class ScoringPool:
         self._places.release()
 
 
-def score_rows(scorer: Scorer, rows: FloatMatrix, *, confidence: bool, single: bool = False) -> Scores:
+class Scoring:
+    """What every protocol scores with: find the model, make rows with its `columns`, score them.
+
+    Bodies are held in `intake`. What takes long, reading and writing included, goes to the threads: `apart`.
+    """
+
+    def __init__(self, serving: Serving, pool: ScoringPool, intake: Intake, metrics: ModelMetrics) -> None:
+        self._serving, self._metrics = serving, metrics
+        self.pool, self.intake = pool, intake
+
+    async def model(self, tenant_id: str, model_ref: str | None, version_ref: str | None = None) -> ServedModel:
+        """model_ref: id, name or None for the default. version_ref: number, id, alias or None for the latest.
+
+        Raises NotFound, NoDefaultModel, DatabaseUnavailable and what loading raises.
+        """
+        return self._serving.current(tenant_id, model_ref, version_ref) or await self._serving.model(
+            tenant_id, model_ref, version_ref
+        )
+
+    async def score(self, model: ServedModel, rows: Rows, *, confidence: bool = False, place: str = "rows") -> Scores:
+        """On the event loop where that is short, else on a thread.
+
+        Raises ScoringBusy, ModelFailed, ScoreNotFinite, whose problems begin with `place`.
+        """
+        work = partial(self.score_here, model, rows, confidence=confidence, place=place)
+        return work() if rows.n_rows <= model.inline_rows else await self.pool.run(work)
+
+    def score_here(
+        self, model: ServedModel, rows: Rows, *, confidence: bool = False, place: str = "rows", single: bool = False
+    ) -> Scores:
+        """As `score`, in the calling thread, which is one of the pool's or has little to do."""
+        began = time.perf_counter()
+        scores = score_rows(model.scorer, rows, confidence=confidence, place=place, single=single)
+        n_anomalies = int(np.count_nonzero(scores.is_anomaly))
+        self._metrics.scored(model.name, rows.n_rows, n_anomalies, time.perf_counter() - began)
+        return scores
+
+    async def apart(self, n_bytes: int, work: Callable[[], Result]) -> Result:
+        """Do the work, such as reading a body of `n_bytes`: at once if that is little, else on a thread."""
+        return work() if n_bytes <= INLINE_BYTES else await self.pool.run(work)
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """What ends the block with an error counts as a failed request."""
+        try:
+            yield
+        except ProblemError as error:
+            self._metrics.failed(error.type.rpartition("/")[2])
+            raise
+        except (RowsRefused, RequestValidationError):
+            self._metrics.failed("validation")
+            raise
+
+
+def score_rows(scorer: Scorer, rows: Rows, *, confidence: bool, place: str = "rows", single: bool = False) -> Scores:
     """The scores of all rows, in blocks: a row's score does not depend on its companions.
 
-    rows: float64 (n_rows, n_features), finite. single: the one row was not sent in a list, for its name in problems.
-
+    rows: as the model's columns made them. place, single: for the names in problems, as in `Columns.of_rows`.
     Raises ModelFailed (the runtime), ScoreNotFinite (numbers beyond the model's arithmetic).
     """
-    block = max(1, BLOCK_BYTES // scorer.working_bytes_per_row)
+    size, n_rows = max(1, BLOCK_BYTES // scorer.working_bytes_per_row), rows.n_rows
     try:
-        blocks = [
-            scorer.score(rows[start : start + block], confidence=confidence) for start in range(0, len(rows), block)
-        ]
+        if n_rows <= size:
+            scores = scorer.score_rows(rows, confidence=confidence)
+        else:
+            parts = (rows.part(start, start + size) for start in range(0, n_rows, size))
+            scores = _joined([scorer.score_rows(part, confidence=confidence) for part in parts])
     except GraphInvalid as error:
         raise ModelFailed(f"the model's runtime failed: {error}", reason=error.reason) from error
-    scores = blocks[0] if len(blocks) == 1 else _joined(blocks, confidence=confidence)
     finite = np.isfinite(scores.raw_score) & np.isfinite(scores.prediction)
     if not finite.all():
-        raise _not_finite(np.flatnonzero(~finite).tolist(), single=single)
+        raise _not_finite(np.flatnonzero(~finite).tolist(), place, single=single)
     return scores
 
 
-def _joined(blocks: list[Scores], *, confidence: bool) -> Scores:
-    confidences = np.concatenate([block.confidence for block in blocks]) if confidence else None
-    return Scores(
-        np.concatenate([block.raw_score for block in blocks]),
-        np.concatenate([block.prediction for block in blocks]),
-        np.concatenate([block.is_anomaly for block in blocks]),
-        confidences,
-    )
+def _joined(parts: list[Scores]) -> Scores:
+    raw_score, prediction, is_anomaly, confidence = zip(*parts, strict=True)
+    confidences = None if confidence[0] is None else np.concatenate(confidence)
+    return Scores(np.concatenate(raw_score), np.concatenate(prediction), np.concatenate(is_anomaly), confidences)
 
 
-def _not_finite(rows: list[int], *, single: bool) -> ScoreNotFinite:
+def _not_finite(rows: list[int], place: str, *, single: bool) -> ScoreNotFinite:
     message = "its values are too large for this model's arithmetic; send smaller ones, or leave the row out"
-    places = ["body.data"] if single else [f"body.data.{row}" for row in rows[:MAX_PROBLEMS]]
-    problems = [FieldProblem(field=place, message=message) for place in places]
+    places = [place] if single else [f"{place}.{row}" for row in rows[:MAX_PROBLEMS]]
+    problems = [FieldProblem(field=where, message=message) for where in places]
     return ScoreNotFinite(f"{len(rows)} rows have no finite score: {message}", errors=problems)
