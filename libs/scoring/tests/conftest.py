@@ -1,5 +1,6 @@
 """A real model, signed by the reference implementation: what every test here starts from."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -9,10 +10,23 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from pynomaly_scoring import Manifest, ScoreDistribution, TrustedKeys, generate_signing_key, pack
+from pynomaly_scoring import (
+    ArtefactError,
+    Limits,
+    Manifest,
+    ScoreDistribution,
+    Scorer,
+    TrustedKeys,
+    generate_signing_key,
+    open_artefact,
+    pack,
+    rehearse,
+)
 
 Sign = Callable[..., bytes]
 BuildGraph = Callable[..., onnx.ModelProto]
+AssertRefused = Callable[[bytes, str], None]
+MAX_GROWTH_MIB = 64
 
 N_FEATURES = 3
 OUTPUTS = {
@@ -114,3 +128,32 @@ def files(build_graph: BuildGraph, manifest: Manifest, sign: Sign) -> dict[str, 
 @pytest.fixture(scope="session")
 def archive(files: dict[str, bytes]) -> bytes:
     return pack(files)
+
+
+@pytest.fixture(scope="session")
+def assert_refused(trusted: TrustedKeys) -> AssertRefused:
+    """An archive is refused with that reason on its way to a scorer, and without taking memory for it."""
+
+    def check(archive: bytes, reason: str) -> None:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        before_kib = peak_kib()
+        with pytest.raises(ArtefactError) as refused:
+            admit(archive, trusted)
+        assert refused.value.reason == reason
+        assert str(refused.value)
+        assert peak_kib() - before_kib < MAX_GROWTH_MIB * 1024
+
+    return check
+
+
+def peak_kib() -> int:
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1])
+
+
+def admit(archive: bytes, trusted: TrustedKeys) -> None:
+    artefact = open_artefact(archive, trusted=trusted, limits=Limits(archive_bytes=2**23))
+    artefact.manifest.to_json()
+    rehearse(artefact)
+    Scorer(artefact)

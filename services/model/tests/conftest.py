@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -20,7 +21,7 @@ from model_service.app import create_app
 from model_service.settings import Settings
 from onnx import TensorProto, helper, numpy_helper
 from pynomaly_chassis.migrations import migrate
-from pynomaly_scoring import Manifest, ScoreDistribution, generate_signing_key, pack
+from pynomaly_scoring import InputColumn, Manifest, ScoreDistribution, generate_signing_key, pack
 from pynomaly_suite.postgres import DatabaseUrls
 from pynomaly_suite.testing import TemporaryPostgres
 
@@ -41,28 +42,24 @@ Until = Callable[[Client, dict[str, Any], Callable[[httpx.Response], bool]], Awa
 Predict = Callable[..., Awaitable[httpx.Response]]
 
 
-def graph(*, n_features: int, slope: float, ballast_bytes: int = 0) -> onnx.ModelProto:
-    """raw_score = slope x the sum of the row; prediction its sigmoid; anomalous over 1; confidence = prediction / 2."""
+def _model(
+    nodes: list[onnx.NodeProto],
+    inputs: list[onnx.ValueInfoProto],
+    constants: dict[str, Any],
+) -> onnx.ModelProto:
+    """A graph that makes `raw_score`; prediction is its sigmoid; anomalous over 1; confidence = prediction / 2."""
     nodes = [
-        helper.make_node("MatMul", ["numeric", "weights"], ["sums"]),
-        helper.make_node("Squeeze", ["sums", "axis"], ["raw_score"]),
+        *nodes,
         helper.make_node("Sigmoid", ["raw_score"], ["prediction"]),
         helper.make_node("Greater", ["raw_score", "threshold"], ["is_anomaly"]),
         helper.make_node("Mul", ["prediction", "half"], ["confidence"]),
     ]
-    constants = {
-        "weights": np.full((n_features, 1), slope),
-        "axis": np.array([1]),
-        "threshold": np.array(1.0),
-        "half": np.array(0.5),
-    }
-    if ballast_bytes:
-        constants["ballast"] = np.zeros(ballast_bytes, np.uint8)
+    constants = {**constants, "axis": np.array([1]), "threshold": np.array(1.0), "half": np.array(0.5)}
     return helper.make_model(
         helper.make_graph(
             nodes,
             "sum",
-            [helper.make_tensor_value_info("numeric", TensorProto.DOUBLE, ["n_rows", n_features])],
+            inputs,
             [helper.make_tensor_value_info(name, kind, ["n_rows"]) for name, kind in OUTPUTS.items()],
             [numpy_helper.from_array(array, name) for name, array in constants.items()],
         ),
@@ -71,8 +68,58 @@ def graph(*, n_features: int, slope: float, ballast_bytes: int = 0) -> onnx.Mode
     )
 
 
-def manifest(features: tuple[str, ...]) -> Manifest:
+def graph(*, n_features: int, slope: float, ballast_bytes: int = 0) -> onnx.ModelProto:
+    """raw_score = slope x the sum of the row."""
+    nodes = [
+        helper.make_node("MatMul", ["numeric", "weights"], ["sums"]),
+        helper.make_node("Squeeze", ["sums", "axis"], ["raw_score"]),
+    ]
+    constants = {"weights": np.full((n_features, 1), slope)}
+    if ballast_bytes:
+        constants["ballast"] = np.zeros(ballast_bytes, np.uint8)
+    numeric = helper.make_tensor_value_info("numeric", TensorProto.DOUBLE, ["n_rows", n_features])
+    return _model(nodes, [numeric], constants)
+
+
+def mixed_graph() -> onnx.ModelProto:
+    """raw_score = age (a missing one is 7) + 10 x smokes + days of born and of seen + 1,000 for Oslo, 2,000 for Rome."""
+    nodes = [
+        helper.make_node("IsNaN", ["numeric"], ["missing"]),
+        helper.make_node("Where", ["missing", "seven", "numeric"], ["filled"]),
+        helper.make_node("MatMul", ["filled", "weights"], ["sums"]),
+        helper.make_node(
+            "LabelEncoder",
+            ["text"],
+            ["city"],
+            domain="ai.onnx.ml",
+            keys_strings=["Oslo", "Rome"],
+            values_floats=[1000.0, 2000.0],
+            default_float=0.0,
+        ),
+        helper.make_node("Cast", ["city"], ["code"], to=TensorProto.DOUBLE),
+        helper.make_node("Add", ["sums", "code"], ["total"]),
+        helper.make_node("Squeeze", ["total", "axis"], ["raw_score"]),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("numeric", TensorProto.DOUBLE, ["n_rows", 4]),
+        helper.make_tensor_value_info("text", TensorProto.STRING, ["n_rows", 1]),
+    ]
+    days = 1 / 86_400
+    return _model(nodes, inputs, {"seven": np.array(7.0), "weights": np.array([[1.0], [10.0], [days], [days]])})
+
+
+MIXED = (
+    InputColumn(name="age", accepts_missing=True),
+    InputColumn(name="city", type="string", categories=("Oslo", "Rome")),
+    InputColumn(name="smokes", type="boolean"),
+    InputColumn(name="born", type="date"),
+    InputColumn(name="seen", type="datetime"),
+)
+
+
+def manifest(features: tuple[str, ...], columns: tuple[InputColumn, ...] = ()) -> Manifest:
     return Manifest(
+        columns=columns,
         algorithm="IForest",
         parameters={"n_estimators": 100},
         feature_names=features,
@@ -98,7 +145,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def make_artefact(keys: Path, tmp_path_factory: pytest.TempPathFactory) -> MakeArtefact:
-    """Signed artefacts; `slope` tells them apart."""
+    """Signed artefacts; `slope` tells them apart. Further keywords say otherwise what the manifest says."""
     made: dict[tuple[object, ...], bytes] = {}
 
     def make(
@@ -108,17 +155,29 @@ def make_artefact(keys: Path, tmp_path_factory: pytest.TempPathFactory) -> MakeA
         ballast_bytes: int = 0,
         key: Path = keys / "secret.pem",
         model: bytes | None = None,
+        **described: Any,
     ) -> bytes:
-        wanted = slope, features, ballast_bytes, key, model
+        wanted = slope, features, ballast_bytes, key, model, json.dumps(described)
         if wanted not in made:
             content = (
                 model or graph(n_features=len(features), slope=slope, ballast_bytes=ballast_bytes).SerializeToString()
             )
-            files = {"model.onnx": content, "manifest.json": manifest(features).to_json()}
+            told = json.loads(manifest(features).to_json()) | described
+            files = {
+                "model.onnx": content,
+                "manifest.json": json.dumps(told, sort_keys=True, separators=(",", ":")).encode(),
+            }
             made[wanted] = pack({**files, "model.sig": sign(files, key, tmp_path_factory.mktemp("artefact"))})
         return made[wanted]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def mixed() -> dict[str, Any]:
+    """What `register` takes for a model of raw columns: a number that may be missing, a text, a flag, two dates."""
+    names = tuple(column.name for column in MIXED)
+    return {"features": names, "columns": MIXED, "model": mixed_graph().SerializeToString()}
 
 
 def sign(files: dict[str, bytes], key: Path, folder: Path) -> bytes:

@@ -13,8 +13,10 @@ from pynomaly_scoring.errors import (
     ManifestInvalid,
     SignatureInvalid,
 )
+from pynomaly_scoring.graph import check_content
 from pynomaly_scoring.keys import TrustedKeys, ensure_signing_key, generate_signing_key, key_hint, publish_key
 from pynomaly_scoring.manifest import Manifest, ScoreDistribution
+from pynomaly_scoring.rehearsal import rehearse
 from pynomaly_scoring.rows import Fault, RowRules, Rows
 from pynomaly_scoring.scorer import Scorer, Scores
 
@@ -42,10 +44,12 @@ __all__ = [
     "Scores",
     "SignatureInvalid",
     "TrustedKeys",
+    "check_content",
     "ensure_signing_key",
     "generate_signing_key",
     "key_hint",
     "open_artefact",
     "pack",
     "publish_key",
+    "rehearse",
 ]

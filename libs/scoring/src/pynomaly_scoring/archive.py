@@ -111,6 +111,8 @@ def _check_headers(infos: list[zipfile.ZipInfo], limits: Limits) -> None:
             raise ArtefactTooLarge("ratio-too-high", f"{info.filename} inflates more than {limits.ratio} times")
     if sum(info.file_size for info in infos) > limits.total_bytes:
         raise ArtefactTooLarge("total-too-large", "the files are too large together")
+    if min(info.header_offset for info in infos):
+        raise ArchiveInvalid("archive-malformed", "something stands before the archive's first file")
 
 
 def _read(archive: bytes, members: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:

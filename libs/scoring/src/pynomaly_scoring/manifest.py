@@ -13,6 +13,7 @@ from pynomaly_scoring.strict_json import parse, take
 
 SCHEMA_VERSION = 1
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_MAX_INTEGER = 2**63 - 1
 _MAX_CONTAMINATION = 0.5  # above it, the anomalies would be the inliers
 
 
@@ -107,15 +108,15 @@ class Manifest:
         rules = {
             f"schema_version must be {SCHEMA_VERSION}": self.schema_version == SCHEMA_VERSION,
             "algorithm must not be empty": bool(self.algorithm),
-            "feature_names must be unique and not empty": bool(names) and len(set(names)) == len(names),
+            "feature_names must be unique and not empty": bool(names) and all(names) and len(set(names)) == len(names),
             "n_features must be the number of feature_names": self.n_features == len(names),
             "columns must be the features": not self.columns or tuple(c.name for c in self.columns) == names,
             "threshold_interval must hold low <= high": _is_interval(self.threshold_interval),
             "n_reference must be at least 1": self.n_reference is None or self.n_reference >= 1,
             "contamination must be in (0, 0.5]": 0 < self.contamination <= _MAX_CONTAMINATION,
             "threshold must be finite": math.isfinite(self.threshold),
-            "n_train must be at least 1": self.n_train >= 1,
-            "seed must not be negative": self.seed >= 0,
+            "n_train must be at least 1, in 63 bits": 1 <= self.n_train <= _MAX_INTEGER,
+            "seed must not be negative, in 63 bits": 0 <= self.seed <= _MAX_INTEGER,
             "data_digest must be 64 hex digits": _DIGEST.fullmatch(self.data_digest) is not None,
         }
         return next((rule for rule, holds in rules.items() if not holds), None)

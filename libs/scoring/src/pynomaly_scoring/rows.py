@@ -10,6 +10,11 @@ from pynomaly_scoring.columns import InputColumn
 
 FloatMatrix = NDArray[np.float64]
 TextMatrix = NDArray[np.object_]
+MISSING = "a value is missing; this model takes none: train with preprocessing.missing, or send one"
+UNKNOWN = (
+    "is a category that the training data did not have: train with preprocessing.unknown other, or send one it had"
+)
+_NO_FLAGS = np.empty((0, 0))
 
 
 class Rows(NamedTuple):
@@ -47,28 +52,39 @@ class RowRules:
         self._numeric = [column for column in columns if not column.is_text]
         self._text = [column for column in columns if column.is_text]
         self._known = [frozenset(column.categories) for column in self._text]
-        self._strict = all(not column.accepts_missing and column.type != "boolean" for column in self._numeric)
+        self._accepts_missing = np.array([column.accepts_missing for column in self._numeric], np.bool_)
+        self._booleans = [index for index, column in enumerate(self._numeric) if column.type == "boolean"]
 
     def hold(self, rows: Rows) -> bool:
         """Whether the model takes every value."""
-        if self._strict and not self._text:
-            return bool(np.isfinite(rows.numeric).all())
-        return next(self.faults(rows), None) is None
+        return self._numbers_hold(rows.numeric) and (
+            rows.text is None or next(self._text_faults(rows.text), None) is None
+        )
+
+    def _numbers_hold(self, numeric: FloatMatrix) -> bool:
+        finite = np.isfinite(numeric)
+        if not finite.all() and not (finite | (np.isnan(numeric) & self._accepts_missing)).all():
+            return False
+        flags = numeric[:, self._booleans] if self._booleans else _NO_FLAGS
+        return bool(((flags == 0) | (flags == 1) | np.isnan(flags)).all())
 
     def faults(self, rows: Rows) -> Iterator[Fault]:
         """Every value that the model does not take, column by column."""
         for index, column in enumerate(self._numeric):
             yield from _numeric_faults(column, rows.numeric[:, index])
         if rows.text is not None:
-            for index, (column, known) in enumerate(zip(self._text, self._known, strict=True)):
-                yield from _text_faults(column, known, rows.text[:, index])
+            yield from self._text_faults(rows.text)
+
+    def _text_faults(self, text: TextMatrix) -> Iterator[Fault]:
+        for index, (column, known) in enumerate(zip(self._text, self._known, strict=True)):
+            yield from _text_faults(column, known, text[:, index])
 
 
 def _numeric_faults(column: InputColumn, values: NDArray[np.float64]) -> Iterator[Fault]:
     missing = np.isnan(values)
     if not column.accepts_missing:
         for row in np.flatnonzero(missing).tolist():
-            yield Fault(row, column.name, None, "a value is missing; this model takes none")
+            yield Fault(row, column.name, None, MISSING)
     wrong = np.isinf(values)
     if column.type == "boolean":
         wrong |= ~missing & (values != 0) & (values != 1)
@@ -82,6 +98,6 @@ def _text_faults(column: InputColumn, known: frozenset[str], values: TextMatrix)
     for row, value in enumerate(values.tolist()):
         if value == "":
             if not column.accepts_missing:
-                yield Fault(row, column.name, None, "a value is missing; this model takes none")
+                yield Fault(row, column.name, None, MISSING)
         elif value not in known and not column.accepts_unknown:
-            yield Fault(row, column.name, value, "is a category that the training data did not have")
+            yield Fault(row, column.name, value, UNKNOWN)

@@ -9,9 +9,8 @@ from pynomaly_scoring.artefact import Artefact
 from pynomaly_scoring.errors import GraphInvalid
 from pynomaly_scoring.graph import check_content
 from pynomaly_scoring.rows import FloatMatrix, Rows, TextMatrix
-from pynomaly_scoring.runtime import ort
+from pynomaly_scoring.runtime import RUNTIME_ERRORS, ort
 
-state = ort.capi.onnxruntime_pybind11_state
 FloatVector = NDArray[np.float64]
 
 _INPUT, _TEXT = "numeric", "text"
@@ -25,11 +24,6 @@ _ALL = list(_OUTPUTS)
 _WORKING_BYTES = "pynomaly.working_bytes_per_row"  # in the model's metadata
 _WITHOUT_CONFIDENCE = _ALL[:3]
 _FLOAT64 = np.dtype(np.float64)
-_RUNTIME_ERRORS = (
-    *(state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.EPFail),
-    *(state.NotImplemented, state.RuntimeException, state.EngineError, state.NoSuchFile, state.NoModel),
-    *(RuntimeError, ValueError),
-)
 # Measured on forests of 48 KiB to 3.3 MiB: resident memory per session is 0.4 MiB + 4.5 x the model.
 _SESSION_BYTES, _BYTES_PER_MODEL_BYTE = 2**19, 5
 
@@ -92,7 +86,7 @@ class Scorer:
             if confidence:
                 return Scores(*self._session.run(_ALL, feed, self._run_options))
             raw_score, prediction, is_anomaly = self._session.run(_WITHOUT_CONFIDENCE, feed, self._run_options)
-        except _RUNTIME_ERRORS as error:
+        except RUNTIME_ERRORS as error:
             raise GraphInvalid("graph-failed", f"the graph failed to run: {error}") from error
         return Scores(raw_score, prediction, is_anomaly, None)
 
@@ -139,7 +133,7 @@ def _open_session(model: bytes, threads: int) -> Any:
     options.add_session_config_entry("session.load_model_format", "ONNX")  # never the unchecked ORT format
     try:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except _RUNTIME_ERRORS as error:
+    except RUNTIME_ERRORS as error:
         raise GraphInvalid("graph-unloadable", f"the graph cannot be loaded: {error}") from error
 
 

@@ -2,18 +2,22 @@
 
 import json
 import math
+from collections.abc import Iterable
 from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
+MAX_DEPTH = 32  # whoever copies or prints the value recurses
 
 
 def parse(document: bytes) -> object:
-    """The document's value. ValueError: not UTF-8, not JSON, a duplicate key, a non-finite number, too deep."""
+    """The document's value. ValueError: not UTF-8, not JSON, a duplicate key, a non-finite number, too deep
+    (MAX_DEPTH)."""
     try:
         value = json.loads(document.decode(), object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
         json.dumps(value, ensure_ascii=False).encode()  # "\ud800" is JSON, and no Unicode
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    _check_depth(value)
     return value
 
 
@@ -27,6 +31,18 @@ def take(container: object, key: str, kind: type[T]) -> T:
     if type(value) is not kind:
         raise ValueError(f"{key} must be {kind.__name__}, not {type(value).__name__}")
     return value
+
+
+def _check_depth(value: object) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for each in level if isinstance(each, dict | list) for inner in _inside(each)]
+    if level:
+        raise ValueError("nested too deeply")
+
+
+def _inside(container: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return container.values() if isinstance(container, dict) else container
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

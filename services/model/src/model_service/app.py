@@ -76,7 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     database, bucket = Database.open(settings, resilience), Bucket(open_store(settings), resilience)
     repository, artefacts = ModelRepository(database), ArtefactStore(bucket)
     load_keys = partial(TrustedKeys.load, settings.trusted_keys_path)
-    checker = ArtefactChecker(load_keys, max_bytes=settings.max_artefact_size)
+    checker = ArtefactChecker(load_keys, model_metrics, max_bytes=settings.max_artefact_size)
     loader = ModelLoader(artefacts, checker, model_metrics)
     runtime = ModelRuntime(loader, budget_bytes=settings.model_cache_bytes)
     serving = Serving(repository, runtime, fresh_s=settings.model_refresh_s)

@@ -22,10 +22,13 @@ from pynomaly_scoring import (
     ManifestInvalid,
     Scorer,
     TrustedKeys,
+    check_content,
     open_artefact,
+    rehearse,
 )
 
 from model_service.errors import ArtefactRefused, ArtefactUntrusted
+from model_service.metrics import ModelMetrics
 
 log = structlog.get_logger()
 LoadKeys = Callable[[], TrustedKeys]
@@ -68,8 +71,8 @@ class ArtefactStore:
 class ArtefactChecker:
     """Opens archives: strictly those that come in, and again those that were stored."""
 
-    def __init__(self, load_keys: LoadKeys, *, max_bytes: int, n_at_once: int = 2) -> None:
-        self._load_keys, self._limits = load_keys, Limits(archive_bytes=max_bytes)
+    def __init__(self, load_keys: LoadKeys, metrics: ModelMetrics, *, max_bytes: int, n_at_once: int = 2) -> None:
+        self._load_keys, self._metrics, self._limits = load_keys, metrics, Limits(archive_bytes=max_bytes)
         self._turns = asyncio.Semaphore(n_at_once)
 
     async def admit(self, archive: bytes) -> Artefact:
@@ -78,7 +81,8 @@ class ArtefactChecker:
             try:
                 return await asyncio.to_thread(self._admit, archive)
             except ArtefactError as error:
-                log.warning("artefact.refused", reason=error.reason)
+                self._metrics.refused(error.reason)
+                log.warning("artefact.refused", reason=error.reason, detail=str(error)[:300])
                 raise ArtefactRefused.because(error) from error
 
     async def load(self, archive: bytes, digest: str) -> LoadedArtefact:
@@ -87,12 +91,15 @@ class ArtefactChecker:
             try:
                 return await asyncio.to_thread(self._load, archive, digest)
             except ArtefactError as error:
+                self._metrics.refused(error.reason)
                 log.exception("artefact.untrusted", reason=error.reason, digest=digest)
                 raise ArtefactUntrusted(f"the stored artefact is refused: {error}", reason=error.reason) from error
 
     def _admit(self, archive: bytes) -> Artefact:
         artefact = open_artefact(archive, trusted=self._keys(), limits=self._limits)
+        check_content(artefact.model)
         check_graph(artefact.model)
+        rehearse(artefact)
         _check_origin(artefact.manifest.dataset_id)
         _check_trial(Scorer(artefact))
         return artefact

@@ -34,6 +34,9 @@ class ModelMetrics:
         self.errors = Counter(
             "model_errors", "Predict requests that were refused or failed.", ("reason",), registry=registry
         )
+        self.refusals = Counter(
+            "model_artefacts_refused", "Artefacts that were not let in, or not loaded.", ("reason",), registry=registry
+        )
         self.load_s = _histogram(
             registry, "model_load_duration_seconds", "From storage to ready, checks included.", _LOAD_SECONDS
         )
@@ -57,6 +60,10 @@ class ModelMetrics:
     def failed(self, reason: str) -> None:
         """One request without scores. reason: the last part of the problem's type."""
         self.errors.labels(reason).inc()
+
+    def refused(self, reason: str) -> None:
+        """One artefact that nothing is scored with. reason: of its ArtefactError."""
+        self.refusals.labels(reason).inc()
 
     def loaded(self, model: str, duration_s: float) -> None:
         """One model brought into memory."""
