@@ -6,10 +6,6 @@ from typing import Literal
 from detector_service.catalogue.declared import Elsewhere
 
 _BATCH_REASONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "CD": (
-        "Cook's distance is a row's pull on the regression of its own batch; one row alone has none",
-        ("PCA", "MCD"),
-    ),
     "COF": ("it compares the chains of neighbours within the batch, which one row alone does not have", ("LOF",)),
     "LMDD": ("it measures how the spread of a batch falls when rows are taken out of it", ("MCD", "ECOD")),
     "LOCI": ("it counts neighbours within the batch, and needs the cube of the rows in time", ("LOF",)),

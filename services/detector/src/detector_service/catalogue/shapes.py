@@ -150,4 +150,14 @@ ENTRIES = (
         },
         left_out=frozenset({"cache_size", "verbose", "max_iter"}),
     ),
+    Declared(
+        name="CD",
+        title="Cook's distance (CD)",
+        description="How much a row would bend the regression of each column on the others; for columns that explain "
+        "each other.",
+        paper="Cook, Detection of influential observation in linear regression, Technometrics 1977",
+        implementation="detector_service.cooks_distance.CD",
+        fit_cost="high",
+        score_cost="high",
+    ),
 )

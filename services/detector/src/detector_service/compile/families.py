@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from detector_service.compile.abod import ABOD
 from detector_service.compile.cblof import CBLOF
+from detector_service.compile.cd import CD
 from detector_service.compile.copod import COPOD
 from detector_service.compile.ecod import ECOD
 from detector_service.compile.family import Family
@@ -27,6 +28,7 @@ from detector_service.compile.sampling import SAMPLING
 SINGLE: Mapping[str, Family] = {
     "ABOD": ABOD,
     "CBLOF": CBLOF,
+    "CD": CD,
     "COPOD": COPOD,
     "ECOD": ECOD,
     "GMM": GMM,
