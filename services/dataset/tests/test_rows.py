@@ -11,13 +11,15 @@ from typing import Any
 import httpx
 import orjson
 import polars as pl
+import polars.selectors as cs
 import pyarrow as pa
 import pytest
 from dataset_service.csv_layout import read_layout
 from dataset_service.csv_scan import check_csv
 from dataset_service.errors import InvalidFile
-from dataset_service.ingest import ingest
+from dataset_service.ingest import Ingestion
 from dataset_service.parquet import read_blocks
+from dataset_service.reading import ReadingWanted, UploadFields
 from dataset_service.rows import encode_arrow, encode_csv, encode_ndjson, json_rows, negotiate
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,8 +62,11 @@ def stored(content: bytes, form: str, folder: Path) -> tuple[Path, int]:
     """The content as the service stores it."""
     source, target = folder / "source", folder / "target"
     source.write_bytes(content)
-    given_format: Any = form
-    table = ingest(source, target, given_format, max_columns=100, target_column=None)
+    fields = UploadFields.model_validate({"name": "table", "format": form})
+    ingestion = Ingestion(
+        *(source, folder / "scratch", target, fields, ""), max_columns=100, max_expanded_bytes=1_000_000
+    )
+    table, _ = ingestion.run()
     return target, table.n_rows
 
 
@@ -83,14 +88,45 @@ def test_a_frame_comes_back_from_csv_arrow_and_ndjson_as_it_went_in(frame: pl.Da
         assert [orjson.loads(line) for line in lines] == json_rows(frame)
 
 
+def as_parquet(frame: pl.DataFrame) -> bytes:
+    frame.write_parquet(file := io.BytesIO())
+    return file.getvalue()
+
+
+def as_arrow_file(frame: pl.DataFrame) -> bytes:
+    frame.write_ipc(file := io.BytesIO())
+    return file.getvalue()
+
+
+def as_arrow_stream(frame: pl.DataFrame) -> bytes:
+    return b"".join(encode_arrow([frame[:5], frame[5:]] if frame.height > 5 else [frame]))
+
+
+@pytest.mark.parametrize(
+    ("form", "written"),
+    [("parquet", as_parquet), ("arrow", as_arrow_file), ("arrow", as_arrow_stream)],
+    ids=["parquet", "arrow-file", "arrow-stream"],
+)
 @settings(max_examples=30, deadline=None)
 @given(frame=frames())
-def test_a_frame_comes_back_from_parquet_as_it_went_in(frame: pl.DataFrame) -> None:
+def test_a_frame_comes_back_from_a_typed_file_as_it_went_in(
+    form: str, written: Callable[[pl.DataFrame], bytes], frame: pl.DataFrame
+) -> None:
     with tempfile.TemporaryDirectory() as name:
-        file = io.BytesIO()
-        frame.write_parquet(file)
-        path, n_rows = stored(file.getvalue(), "parquet", Path(name))
+        path, n_rows = stored(written(frame), form, Path(name))
         assert pl.concat(read_blocks(path, n_rows, group_rows=7)).equals(frame)
+
+
+@pytest.mark.parametrize("form", ["ndjson", "json"])
+@settings(max_examples=30, deadline=None)
+@given(frame=frames())
+def test_a_frame_comes_back_from_json_as_it_went_in(form: str, frame: pl.DataFrame) -> None:
+    finite = frame.with_columns(cs.float().replace([float("inf"), float("-inf")], [1.0, -1.0]))
+    rows = b"".join(encode_ndjson([finite])).splitlines()
+    content = b"\n".join(rows) if form == "ndjson" else b"[" + b",\n".join(rows) + b"]"
+    with tempfile.TemporaryDirectory() as name:
+        path, n_rows = stored(content, form, Path(name))
+        assert pl.concat(read_blocks(path, n_rows, group_rows=7)).equals(finite)
 
 
 @settings(max_examples=200, deadline=None)
@@ -179,12 +215,12 @@ async def test_many_readers_at_once_get_the_same_rows(upload: Upload, client: ht
 
 
 def test_a_semicolon_inside_cells_does_not_make_it_the_delimiter() -> None:
-    layout = read_layout("name,notes\nx,a;b;c\ny,d;e;f\n", max_columns=10)
+    layout = read_layout("name,notes\nx,a;b;c\ny,d;e;f\n", ReadingWanted(), max_columns=10)
     assert (layout.delimiter, layout.names) == (",", ("name", "notes"))
 
 
 def test_the_scan_cuts_off_blank_lines_at_the_end_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(b"\xef\xbb\xbfa,b\n1,2\n\n\r\n\n")
-    assert check_csv(path, max_columns=10)[1] == 1
+    assert check_csv(path, ReadingWanted(), max_columns=10)[1] == 1
     assert path.read_bytes() == b"\xef\xbb\xbfa,b\n1,2\n"

@@ -25,8 +25,12 @@ def uploaded(table: Table, columns: Sequence[str] | None, fields: Mapping[str, s
 
     columns: names for an array's columns; f1, f2, ... without. A `name` that is not said comes from the file's.
     """
-    stream, filename = _opened(table, columns)
     said = {name: text for name, text in fields.items() if text is not None}
+    found = _opened(table)
+    if found is None:
+        found = _written(_writer_of(table, columns)), f"dataset-{uuid4().hex[:8]}.csv"
+        said["header"] = "true"  # names that are numbers are names all the same
+    stream, filename = found
     said.setdefault("name", name_from(filename))
     try:
         yield Upload(filename, stream, said, replayable=stream.seekable())
@@ -41,14 +45,15 @@ def name_from(filename: str) -> str:
     return stem[:128] or f"dataset-{uuid4().hex[:8]}"
 
 
-def _opened(table: Table, columns: Sequence[str] | None) -> tuple[BinaryIO, str]:
+def _opened(table: Table) -> tuple[BinaryIO, str] | None:
+    """What is a file already, and its name."""
     if isinstance(table, (str, os.PathLike)):
         return _file(Path(table))
     if isinstance(table, (bytes, bytearray, memoryview)):
         return io.BytesIO(table), "dataset.csv"
     if hasattr(table, "read"):
         return _binary(table), Path(str(getattr(table, "name", "dataset.csv"))).name
-    return _written(_writer_of(table, columns)), f"dataset-{uuid4().hex[:8]}.csv"
+    return None
 
 
 def _file(path: Path) -> tuple[BinaryIO, str]:

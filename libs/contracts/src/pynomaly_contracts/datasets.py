@@ -8,6 +8,23 @@ from pydantic import Field, model_validator
 from pynomaly_contracts.base import Answer, ColumnName, Request, Resource, ResourceName, Seed
 
 ColumnType = Literal["integer", "number", "boolean", "string", "date", "datetime"]
+FileFormat = Literal["csv", "ndjson", "json", "parquet", "arrow", "excel"]
+Compression = Literal["gzip", "zstd"]
+Delimiter = Literal[",", ";", "\t", "|"]
+DecimalMark = Literal[".", ","]
+
+
+class SourceFile(Answer):
+    """How an uploaded file was read. What concerns CSV alone is null elsewhere."""
+
+    format: FileFormat
+    compression: Compression | None = None
+    delimiter: Delimiter | None = None
+    decimal: DecimalMark | None = None
+    header: bool | None = Field(default=None, description="Whether the first line names the columns.")
+    encoding: str | None = Field(default=None, examples=["utf-8"])
+    null_words: list[str] | None = Field(default=None, description="What stands for a missing value, in any case.")
+    sheet: str | None = Field(default=None, description="Of an Excel file.")
 
 
 class Column(Answer):
@@ -31,6 +48,7 @@ class Dataset(Resource):
     sha256: str = Field(description="Of the uploaded bytes, hexadecimal.")
     size_bytes: int = Field(description="Of the uploaded bytes.")
     source_dataset_id: UUID | None = Field(default=None, description="What it was split from, if it was.")
+    source: SourceFile | None = Field(default=None, description="How the uploaded file was read.")
 
 
 class ColumnQuality(Answer):

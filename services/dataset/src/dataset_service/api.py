@@ -8,9 +8,13 @@ from pynomaly_chassis.app import json_router
 from pynomaly_chassis.idempotency import IdempotencyKey
 from pynomaly_chassis.identity import CurrentCaller
 from pynomaly_chassis.paging import Paging
+from pynomaly_chassis.problems import UnsupportedMediaType
 from pynomaly_contracts.base import ColumnName, Page, Seed
 from pynomaly_contracts.datasets import Dataset, QualityReport, SampleRows, Split, SplitRequest
+from pynomaly_contracts.media import ARROW_STREAM, CSV, EXCEL, JSON, NDJSON, PARQUET
 
+from dataset_service.formats import READABLE
+from dataset_service.reading import UploadFields
 from dataset_service.rows import FORMATS, RowsWanted, negotiate
 from dataset_service.service import DatasetService
 
@@ -39,6 +43,8 @@ class _RowsQuery(RowsWanted):
 
 Reference = Annotated[str, Path(max_length=256, description="Id or name.", examples=["thyroid"])]
 
+_FILE = {"type": "string", "contentMediaType": "application/octet-stream", "description": f"{READABLE}."}
+_SPOKEN = UploadFields.model_json_schema()
 _UPLOAD_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -48,29 +54,16 @@ _UPLOAD_BODY: dict[str, Any] = {
                     "type": "object",
                     "required": ["file", "name"],
                     "additionalProperties": False,
-                    "properties": {
-                        "file": {
-                            "type": "string",
-                            "contentMediaType": "application/octet-stream",
-                            "description": "CSV (UTF-8; comma, semicolon, tab or bar; a header line) or Parquet.",
-                        },
-                        "name": {
-                            "type": "string",
-                            "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
-                            "examples": ["thyroid"],
-                        },
-                        "description": {"type": "string", "maxLength": 2000},
-                        "target_column": {
-                            "type": "string",
-                            "maxLength": 256,
-                            "description": "Labels: 0/1, true/false, yes/no or normal/anomaly.",
-                            "examples": ["is_anomaly"],
-                        },
-                    },
+                    "properties": {"file": _FILE, **_SPOKEN["properties"]},
                 },
-                "encoding": {"file": {"contentType": "text/csv, application/vnd.apache.parquet"}},
             }
         },
+    }
+}
+_BARE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {kind: {"schema": _FILE} for kind in (CSV, NDJSON, JSON, PARQUET, ARROW_STREAM, EXCEL)},
     }
 }
 
@@ -85,9 +78,34 @@ _UPLOAD_BODY: dict[str, Any] = {
 async def upload(
     request: Request, datasets: Datasets, caller: CurrentCaller, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """Stream a CSV or Parquet file into a new data set. Types are found over the whole file; rows keep their order."""
+    """Stream a file into a new data set. Types are found over the whole file; rows keep their order.
+
+    CSV, NDJSON, JSON, Parquet, Arrow and Excel, plain or as gzip or zstd; how it was read is in the answer's `source`.
+    """
     content_type = request.headers.get("content-type", "")
     return await datasets.upload(caller.tenant_id, request.stream(), content_type, idempotency_key=idempotency_key)
+
+
+@router.post("", status_code=201, summary="Send a file as the body", response_model=Dataset, openapi_extra=_BARE_BODY)
+async def create_dataset(
+    request: Request,
+    datasets: Datasets,
+    caller: CurrentCaller,
+    fields: Annotated[UploadFields, Query()],
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """As an upload, without a form: the body is the file, the rest is in the query.
+
+    Content-Encoding may be gzip or zstd, with any content type.
+    """
+    _check_encoding(request.headers.get("content-encoding", "identity"))
+    content_type = request.headers.get("content-type", "")
+    return await datasets.put(caller.tenant_id, request.stream(), content_type, fields, idempotency_key=idempotency_key)
+
+
+def _check_encoding(encoding: str) -> None:
+    if encoding.strip().lower() not in ("identity", "gzip", "x-gzip", "zstd"):
+        raise UnsupportedMediaType(f"Content-Encoding: {encoding[:80]} is not read here; send gzip, zstd or none")
 
 
 @router.get("", summary="List data sets")

@@ -21,7 +21,7 @@ from dataset_service.api import router
 from dataset_service.collector import Collector
 from dataset_service.objects import ObjectFiles
 from dataset_service.repository import DatasetRepository
-from dataset_service.service import UPLOAD, DatasetService, Limits
+from dataset_service.service import PATH, UPLOAD, DatasetService, Limits
 from dataset_service.settings import Settings
 from dataset_service.spool import Spool
 from dataset_service.tables import idempotency_keys
@@ -61,8 +61,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description="Upload tables, look at them, cut them into parts, read their rows.",
         routers=[router],
         lifespan=lifespan,
-        body_limit=lambda path: settings.max_upload_size if path == UPLOAD else settings.max_request_bytes,
+        body_limit=lambda path: settings.max_upload_size if path in (UPLOAD, PATH) else settings.max_request_bytes,
     )
-    limits = Limits(settings.max_columns, settings.upload_idle_timeout_s, settings.conversion_concurrency)
+    limits = Limits(
+        max_columns=settings.max_columns,
+        max_expanded_bytes=settings.max_expanded_size,
+        idle_timeout_s=settings.upload_idle_timeout_s,
+        n_cpu_tasks=settings.conversion_concurrency,
+    )
     app.state.datasets = DatasetService(repository, objects, spool, keys, limits)
     return app

@@ -3,13 +3,18 @@
 import csv
 import io
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, get_args
+
+from pynomaly_contracts.datasets import Delimiter
 
 from dataset_service.errors import InvalidFile
+from dataset_service.reading import ReadingWanted
 
-DELIMITERS = (",", ";", "\t", "|")
+DELIMITERS: tuple[Delimiter, ...] = get_args(Delimiter)
+_YEARS = range(1900, 2101)
 SNIFFED_RECORDS = 50
 MAX_NAME_CHARS = 256
 
@@ -18,26 +23,41 @@ MAX_NAME_CHARS = 256
 class CsvLayout:
     """How to read a file."""
 
-    delimiter: str
+    delimiter: Delimiter
     names: tuple[str, ...]
+    header: bool
 
 
-def read_layout(head: str, *, max_columns: int) -> CsvLayout:
+def read_layout(head: str, wanted: ReadingWanted, *, max_columns: int) -> CsvLayout:
     """The layout of a file that begins with `head`, whole lines of it. Raises InvalidFile."""
     if not head.strip():
         raise InvalidFile.at("the file is empty; send a header line and at least one row")
-    delimiter, records = _sniff(head)
+    delimiter, records = _sniff(head, DELIMITERS if wanted.delimiter is None else (wanted.delimiter,))
+    if not (_names_columns(records[0]) if wanted.header is None else wanted.header):
+        names = tuple(f"column_{position}" for position in range(1, len(records[0]) + 1))
+        check_names(names, max_columns=max_columns)
+        return CsvLayout(delimiter, names, header=False)
     names = tuple(name.strip() for name in records[0])
     if not any(names):
         raise _refused_header("line 1 is empty; it must name the columns", "")
     check_names(names, max_columns=max_columns)
-    return CsvLayout(delimiter, names)
+    return CsvLayout(delimiter, names, header=True)
 
 
-def _sniff(head: str) -> tuple[str, list[list[str]]]:
+def _names_columns(first: list[str]) -> bool:
+    """Whether the first record looks like a header: not all numbers, or years, or the columns' own numbers."""
+    try:
+        numbers = [float(cell.replace(",", ".")) for cell in first]
+    except ValueError:
+        return True
+    counted = [number - numbers[0] for number in numbers] == list(range(len(numbers)))
+    return all(number in _YEARS for number in numbers) or (numbers[0] in (0, 1) and counted)
+
+
+def _sniff(head: str, delimiters: Sequence[Delimiter]) -> tuple[Delimiter, list[list[str]]]:
     """The delimiter under which most of the first records have as many cells as the header, at least two."""
-    tried = {delimiter: _records(head, delimiter) for delimiter in DELIMITERS}
-    best = max(DELIMITERS, key=lambda delimiter: _fit(tried[delimiter]))
+    tried = {delimiter: _records(head, delimiter) for delimiter in delimiters}
+    best = max(delimiters, key=lambda delimiter: _fit(tried[delimiter]))
     if not tried[best]:
         raise InvalidFile.at("line 1 cannot be read as a header: its lines end in CR alone; save with LF or CRLF")
     return best, tried[best]

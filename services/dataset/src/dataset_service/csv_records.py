@@ -32,14 +32,16 @@ class Records:
         """Raises InvalidFile at a NUL byte and at what is not UTF-8."""
         position = self.content.find(b"\0")
         if position >= 0:
-            raise self._refuse(position, "has a NUL byte", "remove it, or save the file as UTF-8 if it is UTF-16")
+            fix = "remove it, or name the file's encoding, such as utf-16"
+            raise self._refuse(position, "has a NUL byte", fix)
         if self.content.isascii():
             return
         try:
             self.content.decode()
         except UnicodeDecodeError as error:
             what = f"is not UTF-8 at byte {self.offset + error.start} of the file"
-            raise self._refuse(error.start, what, "save the file as UTF-8") from error
+            fix = "save the file as UTF-8, or name its encoding, such as cp1252"
+            raise self._refuse(error.start, what, fix) from error
 
     def _refuse(self, position: int, what: str, fix: str) -> InvalidFile:
         line, byte = self.line_at(position), f"0x{self.content[position]:02X}"

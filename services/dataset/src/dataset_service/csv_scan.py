@@ -15,38 +15,35 @@ from numpy.typing import NDArray
 from dataset_service.csv_layout import CsvLayout, read_layout
 from dataset_service.csv_records import CR, LF, Records, check_quotes, inside_quotes, read_records
 from dataset_service.errors import InvalidFile
+from dataset_service.reading import ReadingWanted
 
 Positions = NDArray[np.intp]
 Counts = NDArray[np.int64]
 
-_WIDE_TEXT = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 
-
-def check_csv(path: Path, *, max_columns: int) -> tuple[CsvLayout, int]:
+def check_csv(path: Path, wanted: ReadingWanted, *, max_columns: int) -> tuple[CsvLayout, int]:
     """Layout and number of rows, from the whole file; cuts off the blank lines at its end. Raises InvalidFile."""
     with path.open("rb") as file:
         first = file.read(4)
-        if first.startswith(_WIDE_TEXT):
-            raise InvalidFile.at("the file is UTF-16 or UTF-32; save it as UTF-8", line=1, byte_offset=0)
         start = len(codecs.BOM_UTF8) if first.startswith(codecs.BOM_UTF8) else 0
         file.seek(start)
-        scan = _scan(file, start, max_columns)
+        scan = _scan(file, start, wanted, max_columns)
     if scan.blank_offset is not None:
         os.truncate(path, scan.blank_offset)
-    return scan.layout, scan.n_records - 1
+    return scan.layout, scan.n_records - scan.layout.header
 
 
-def _scan(file: BinaryIO, start: int, max_columns: int) -> "_Scan":
+def _scan(file: BinaryIO, start: int, wanted: ReadingWanted, max_columns: int) -> "_Scan":
     chunks = read_records(file, start)
     head = next(chunks, Records(b"", 1, start))
     head.check_text()
-    layout = read_layout(head.content.decode(), max_columns=max_columns)
+    layout = read_layout(head.content.decode(), wanted, max_columns=max_columns)
     scan = _Scan(layout)
     scan.feed(head)
     for chunk in chunks:
         chunk.check_text()
         scan.feed(chunk)
-    if scan.n_records < 2:
+    if scan.n_records - layout.header < 1:
         raise InvalidFile.at("the file has a header and no rows; send at least one row", line=1)
     return scan
 

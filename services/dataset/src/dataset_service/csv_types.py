@@ -1,16 +1,17 @@
 """Column types of a CSV file, found over all of its cells, and the expressions that convert them.
 
-A column has the first type of `_parsers` that all of its cells have, else it is text, kept as it stands. Missing: an
-empty cell; outside text also the MISSING_WORDS. Numbers with leading zeros are codes, and stay text.
+A column has the first type that all of its cells have, else it is text, kept as it stands. Missing: an empty cell;
+outside text also the null words. Numbers with leading zeros are codes, and stay text. In a table with decimal commas a
+dot divides thousands, but for columns that this does not fit.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
-from pynomaly_contracts.datasets import Column, ColumnType
+from pynomaly_contracts.datasets import Column, ColumnType, DecimalMark
 
-MISSING_WORDS = ("", "nan", "na", "n/a", "null", "none")
+NULL_WORDS = ("nan", "na", "n/a", "null", "none")
 DATETIME_FORMATS = tuple(
     f"%Y-%m-%d{between}{time}{zone}"
     for between in ("T", " ")
@@ -39,12 +40,27 @@ class CsvTypes:
     conversions: tuple[pl.Expr, ...]
 
 
-def infer_types(cells: pl.LazyFrame, names: Sequence[str]) -> CsvTypes:
+@dataclass(frozen=True)
+class Spelling:
+    """How a file writes numbers, and missing values besides empty cells (in lower case)."""
+
+    decimal: DecimalMark = "."
+    null_words: tuple[str, ...] = NULL_WORDS
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether most columns can be read without a look at their words."""
+        return self == Spelling()
+
+
+def infer_types(cells: pl.LazyFrame, names: Sequence[str], spelling: Spelling = Spelling()) -> CsvTypes:
     """cells: every column as text, in the order of `names`."""
-    found = _first_fitting(cells, {name: _Reading(pl.col(name), _plain(name)) for name in names})
+    plain = names if spelling.is_plain else ()
+    found = _first_fitting(cells, {name: _Reading(pl.col(name), _plain(name)) for name in plain})
     codes = _zero_padded(cells, [name for name, parser in found.items() if parser.type == "integer"])
     undecided = [name for name in names if name not in found]
-    found |= _first_fitting(cells, {name: _Reading(_word(name), _worded(_word(name))) for name in undecided})
+    words = {name: _word(name, spelling.null_words) for name in undecided}
+    found |= _first_fitting(cells, {name: _Reading(word, _worded(word, spelling)) for name, word in words.items()})
     text = {name: Parser("string", pl.col(name)) for name in names}
     chosen = [text[name] if name in codes else found.get(name, text[name]) for name in names]
     return CsvTypes(
@@ -53,27 +69,36 @@ def infer_types(cells: pl.LazyFrame, names: Sequence[str]) -> CsvTypes:
     )
 
 
-def find_decimal_commas(cells: pl.LazyFrame, names: Sequence[str]) -> tuple[str, str] | None:
-    """The first of the text columns `names` whose cells are all numbers, some with decimal commas, and one such cell.
+def has_decimal_commas(cells: pl.LazyFrame, names: Sequence[str], null_words: Sequence[str]) -> bool:
+    """Whether one of the text columns `names` holds numbers alone, some with decimal commas.
 
     In a table with such a column no dot is sure to be a decimal point: 1.234 may be a thousand.
     """
     for batch in _batches(list(names)):
-        found = [_decimal_comma(pl.col(name)).alias(f"{position}") for position, name in enumerate(batch)]
-        row = cells.select(found).collect(engine="streaming").row(0)
-        for name, example in zip(batch, row, strict=True):
-            if example is not None:
-                return name, example
-    return None
+        found = [_decimal_comma(name, null_words).alias(f"{position}") for position, name in enumerate(batch)]
+        if any(cells.select(found).collect(engine="streaming").row(0)):
+            return True
+    return False
 
 
-def _decimal_comma(cell: pl.Expr) -> pl.Expr:
-    """One cell with a decimal comma; null where there is none, or a cell that is no number."""
-    word = cell.str.strip_chars()
+def _decimal_comma(name: str, null_words: Sequence[str]) -> pl.Expr:
+    word = _word(name, null_words)
     with_comma = word.str.contains(_DECIMAL_COMMA)
-    missing = cell.is_null() | word.str.to_lowercase().is_in(MISSING_WORDS)
-    all_numbers = (missing | with_comma | word.str.contains(_WHOLE)).all()
-    return pl.when(all_numbers).then(pl.when(with_comma).then(word).max())
+    return with_comma.any() & (word.is_null() | with_comma | word.str.contains(_WHOLE)).all()
+
+
+def find_times(rows: pl.LazyFrame, names: Sequence[str]) -> list[pl.Expr]:
+    """Of JSON's texts `names`, the conversions of those that are all dates or all datetimes."""
+    readings = {name: _Reading(pl.col(name), _times(pl.col(name))) for name in names}
+    found = _first_fitting(rows, readings)
+    return [parser.cells.alias(name) for name, parser in found.items()]
+
+
+def _times(word: pl.Expr) -> list[Parser]:
+    return [
+        Parser("date", word.str.to_date("%Y-%m-%d", strict=False)),
+        *(Parser("datetime", word.str.to_datetime(given, strict=False, time_unit="us")) for given in DATETIME_FORMATS),
+    ]
 
 
 @dataclass(frozen=True)
@@ -103,22 +128,34 @@ def _is_zero_padded(word: pl.Expr) -> pl.Expr:
     return word.str.starts_with("0") & (word.str.len_bytes() > 1)
 
 
-def _word(name: str) -> pl.Expr:
+def _word(name: str, null_words: Sequence[str]) -> pl.Expr:
     """The cell without spaces around it; null where it says that the value is missing."""
     word = pl.col(name).str.strip_chars()
-    return pl.when(~word.str.to_lowercase().is_in(MISSING_WORDS)).then(word)
+    return pl.when(~word.str.to_lowercase().is_in(("", *null_words))).then(word)
 
 
-def _worded(word: pl.Expr) -> list[Parser]:
-    lower = word.str.to_lowercase()
-    truth = pl.when(lower == "true").then(True).when(lower == "false").then(False)
+def _numbers(word: pl.Expr) -> list[Parser]:
     number = pl.when(~word.str.contains(r"^0\d")).then(word)
     return [
         Parser("integer", number.cast(pl.Int64, strict=False)),
         Parser("number", number.cast(pl.Float64, strict=False).fill_nan(None)),
+    ]
+
+
+def _pointed(word: pl.Expr) -> pl.Expr:
+    """1.234,5 as 1234.5; null where it is no number with a decimal comma."""
+    fits = word.str.contains(_DECIMAL_COMMA) | word.str.contains(_WHOLE)
+    return pl.when(fits).then(word.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True))
+
+
+def _worded(word: pl.Expr, spelling: Spelling) -> list[Parser]:
+    lower = word.str.to_lowercase()
+    truth = pl.when(lower == "true").then(True).when(lower == "false").then(False)
+    return [
+        *(_numbers(_pointed(word)) if spelling.decimal == "," else ()),
+        *_numbers(word),
         Parser("boolean", truth),
-        Parser("date", word.str.to_date("%Y-%m-%d", strict=False)),
-        *(Parser("datetime", word.str.to_datetime(given, strict=False, time_unit="us")) for given in DATETIME_FORMATS),
+        *_times(word),
     ]
 
 

@@ -2,129 +2,176 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import polars as pl
-from pynomaly_chassis.problems import Invalid, UnsupportedMediaType
+from pynomaly_chassis.problems import Invalid
 from pynomaly_chassis.storage import room_needed
-from pynomaly_contracts.datasets import Column
+from pynomaly_contracts.datasets import Column, SourceFile
 from pynomaly_contracts.labels import parse_label
-from pynomaly_contracts.media import CSV, PARQUET
 
-from dataset_service.csv_layout import check_names
+from dataset_service import arrow_file, excel, json_rows
+from dataset_service.csv_layout import CsvLayout, check_names
 from dataset_service.csv_scan import check_csv
-from dataset_service.csv_types import CsvTypes, find_decimal_commas, infer_types
+from dataset_service.csv_types import NULL_WORDS, CsvTypes, Spelling, find_times, has_decimal_commas, infer_types
 from dataset_service.errors import InvalidFile
+from dataset_service.formats import HEAD_BYTES, compression_of, recognise
 from dataset_service.parquet import Table, block_rows, column_type, read_blocks, write_table
-
-Format = Literal["csv", "parquet"]
-
-_PARQUET_MAGIC = b"PAR1"
-_TEXT_TYPES = frozenset(
-    {
-        "",
-        CSV,
-        "text/plain",
-        "text/tab-separated-values",
-        "application/csv",
-        "application/octet-stream",
-        "application/vnd.ms-excel",  # what Windows says of a .csv where Excel is installed
-    }
-)
-_FOREIGN = {
-    b"PK\x03\x04": "a zip or Excel file",
-    b"\xd0\xcf\x11\xe0": "an old Excel file",
-    b"\x1f\x8b": "gzip",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"BZh": "bzip2",
-    b"ARROW1": "an Arrow file",
-    b"%PDF": "a PDF",
-    b"\x89PNG": "a picture",
-    b"SQLite": "a SQLite file",
-}
+from dataset_service.reading import UploadFields
+from dataset_service.transcode import UTF8, encoding_of, transcode
+from dataset_service.unpack import expand
 
 
-def recognise(content_type: str, head: bytes) -> Format:
-    """The file's format, by its first bytes before its type. Raises UnsupportedMediaType (415), InvalidFile (422)."""
-    if head.startswith(_PARQUET_MAGIC):
-        return "parquet"
-    foreign = next((name for magic, name in _FOREIGN.items() if head.startswith(magic)), None)
-    if foreign is not None:
-        raise UnsupportedMediaType(f"the file is {foreign}; send CSV or Parquet")
-    if content_type in _TEXT_TYPES:
-        return "csv"
-    if content_type in (PARQUET, "application/x-parquet", "application/parquet"):
-        raise InvalidFile.at("the file does not begin as Parquet does")
-    raise UnsupportedMediaType(f"the file is {content_type}; send CSV (text/csv) or Parquet ({PARQUET})")
+@dataclass(frozen=True)
+class Ingestion:
+    """One file on its way: where it lies, and where to write what is made of it.
 
-
-def ingest(source: Path, target: Path, given: Format, *, max_columns: int, target_column: str | None) -> Table:
-    """Write the file `source` to `target` as a checked Parquet table; `source` may be changed.
-
-    Raises InvalidFile and Invalid (422), StorageFull (507).
+    source: as it came; it may be changed. scratch: a free path. target: the table, as Parquet.
     """
-    convert = _ingest_csv if given == "csv" else _ingest_parquet
-    with room_needed():
-        table = convert(source, target, max_columns)
-    if target_column is not None:
-        _check_labels(target, table, target_column)
-    return table
 
+    source: Path
+    scratch: Path
+    target: Path
+    fields: UploadFields
+    content_type: str
+    max_columns: int
+    max_expanded_bytes: int
 
-def _ingest_csv(source: Path, target: Path, max_columns: int) -> Table:
-    layout, n_rows = check_csv(source, max_columns=max_columns)
-    cells = pl.scan_csv(
-        source,
-        has_header=False,
-        skip_rows=1,
-        separator=layout.delimiter,
-        schema=dict.fromkeys(layout.names, pl.String),
-        glob=False,
-    )
-    types = infer_types(cells, layout.names)
-    if layout.delimiter != ",":
-        _refuse_decimal_commas(cells, types)
-    group_rows = block_rows(len(layout.names), n_rows, source.stat().st_size)
-    write_table(cells.select(types.conversions), target, group_rows=group_rows)
-    n_written = _count(target)
-    if n_written != n_rows:
-        raise RuntimeError(f"{n_rows} records were counted and {n_written} written")
-    return Table(n_rows, types.columns, group_rows)
+    def run(self) -> tuple[Table, SourceFile]:
+        """Raises UnsupportedMediaType (415), BodyTooLarge (413), InvalidFile and Invalid (422), StorageFull (507)."""
+        with room_needed():
+            table, found = self._convert()
+        if self.fields.target_column is not None:
+            _check_labels(self.target, table, self.fields.target_column)
+        return table, found
 
+    def _convert(self) -> tuple[Table, SourceFile]:
+        head = self._head()
+        compression = compression_of(head)
+        if compression is not None:
+            head = expand(self.source, self.scratch, compression, max_bytes=self.max_expanded_bytes)
+            self.scratch.replace(self.source)
+        given = self.fields.format or recognise("" if compression else self.content_type, head)
+        readers = {
+            "csv": self._csv,
+            "ndjson": self._ndjson,
+            "json": self._json,
+            "parquet": self._parquet,
+            "arrow": self._arrow,
+            "excel": self._excel,
+        }
+        table, found = readers[given]()
+        return table, found.model_copy(update={"compression": compression})
 
-def _refuse_decimal_commas(cells: pl.LazyFrame, types: CsvTypes) -> None:
-    found = find_decimal_commas(cells, [column.name for column in types.columns if column.type == "string"])
-    if found is not None:
-        name, example = found
-        message = f"column {name!r} has decimal commas, such as {example}; save the file with decimal points"
-        raise InvalidFile.at(message, example, column=name)
+    def _csv(self) -> tuple[Table, SourceFile]:
+        encoding = self._as_utf8()
+        layout, n_rows = check_csv(self.source, self.fields, max_columns=self.max_columns)
+        cells = pl.scan_csv(
+            self.source,
+            has_header=False,
+            skip_rows=int(layout.header),
+            separator=layout.delimiter,
+            schema=dict.fromkeys(layout.names, pl.String),
+            glob=False,
+        )
+        types, spelling = _typed(cells, layout, self.fields)
+        table = self._write(cells.select(types.conversions), n_rows, types.columns)
+        found = SourceFile(
+            format="csv",
+            delimiter=layout.delimiter,
+            decimal=spelling.decimal,
+            header=layout.header,
+            encoding=encoding,
+            null_words=["", *spelling.null_words],
+        )
+        return table, found
 
+    def _ndjson(self) -> tuple[Table, SourceFile]:
+        encoding = self._as_utf8()
+        return self._lines(), SourceFile(format="ndjson", encoding=encoding)
 
-def _ingest_parquet(source: Path, target: Path, max_columns: int) -> Table:
-    with _unreadable_parquet():
-        rows = pl.scan_parquet(source, glob=False)
+    def _json(self) -> tuple[Table, SourceFile]:
+        encoding = self._as_utf8()
+        json_rows.write_lines(self.source, self.scratch)
+        self.scratch.replace(self.source)
+        return self._lines(), SourceFile(format="json", encoding=encoding)
+
+    def _lines(self) -> Table:
+        rows, n_rows = json_rows.scan_lines(self.source)
         schema = rows.collect_schema()
-        check_names(tuple(schema.names()), max_columns=max_columns)
+        check_names(tuple(schema.names()), max_columns=self.max_columns)
+        times = find_times(rows, [name for name, stored in schema.items() if stored == pl.String])
+        return self._write(rows.with_columns(times), n_rows)
+
+    def _parquet(self) -> tuple[Table, SourceFile]:
+        with _unreadable("Parquet"):
+            return self._frame(pl.scan_parquet(self.source, glob=False)), SourceFile(format="parquet")
+
+    def _arrow(self) -> tuple[Table, SourceFile]:
+        if self._head().startswith(arrow_file.STREAM):
+            arrow_file.write_file(self.source, self.scratch)
+            self.scratch.replace(self.source)
+        with _unreadable("Arrow"):
+            return self._frame(pl.scan_ipc(self.source, glob=False)), SourceFile(format="arrow")
+
+    def _excel(self) -> tuple[Table, SourceFile]:
+        sheet, rows = excel.read_sheet(self.source, self.fields.sheet)
+        return self._frame(rows.lazy()), SourceFile(format="excel", sheet=sheet)
+
+    def _frame(self, rows: pl.LazyFrame) -> Table:
+        """Of a typed source."""
+        schema = rows.collect_schema()
+        check_names(tuple(schema.names()), max_columns=self.max_columns)
         conversions = [_kept(name, stored) for name, stored in schema.items()]
-        n_rows = _count(source)
+        n_rows = _count(rows)
         if n_rows == 0:
             raise InvalidFile.at("the file has no rows; send at least one")
-        group_rows = block_rows(len(schema), n_rows, source.stat().st_size)
-        write_table(rows.select(conversions), target, group_rows=group_rows)
-        return Table(_count(target), _columns(target), group_rows)
+        return self._write(rows.select(conversions), n_rows)
+
+    def _write(self, rows: pl.LazyFrame, n_rows: int, columns: tuple[Column, ...] | None = None) -> Table:
+        n_columns = len(columns or rows.collect_schema())
+        group_rows = block_rows(n_columns, n_rows, self.source.stat().st_size)
+        write_table(rows, self.target, group_rows=group_rows)
+        n_written = _count(pl.scan_parquet(self.target, glob=False))
+        if n_written != n_rows:
+            raise RuntimeError(f"{n_rows} records were counted and {n_written} written")
+        return Table(n_rows, columns or _columns(self.target), group_rows)
+
+    def _head(self) -> bytes:
+        with self.source.open("rb") as file:
+            return file.read(HEAD_BYTES)
+
+    def _as_utf8(self) -> str:
+        encoding = encoding_of(self._head(), self.fields.encoding)
+        if encoding != UTF8:
+            transcode(self.source, self.scratch, encoding)
+            self.scratch.replace(self.source)
+        return encoding
+
+
+def _typed(cells: pl.LazyFrame, layout: CsvLayout, fields: UploadFields) -> tuple[CsvTypes, Spelling]:
+    words = NULL_WORDS if fields.null_words is None else tuple(word for word in fields.null_words if word)
+    spelling = Spelling(fields.decimal or ".", words)
+    types = infer_types(cells, layout.names, spelling)
+    if fields.decimal is None and layout.delimiter != ",":
+        texts = [column.name for column in types.columns if column.type == "string"]
+        if has_decimal_commas(cells, texts, words):
+            spelling = Spelling(",", words)
+            types = infer_types(cells, layout.names, spelling)
+    return types, spelling
 
 
 @contextmanager
-def _unreadable_parquet() -> Iterator[None]:
+def _unreadable(form: str) -> Iterator[None]:
     """Polars' complaint as a problem; a full disk stays what it is."""
     try:
         with room_needed():
             yield
     except pl.exceptions.PolarsError as error:
-        raise InvalidFile.at(f"the file is not readable Parquet: {str(error).splitlines()[0]}") from error
+        raise InvalidFile.at(f"the file is not readable {form}: {str(error).splitlines()[0]}") from error
     except pl.exceptions.PanicException as error:
-        raise InvalidFile.at("the file is not readable Parquet: its parts contradict each other") from error
+        raise InvalidFile.at(f"the file is not readable {form}: its parts contradict each other") from error
 
 
 def _kept(name: str, stored: pl.DataType) -> pl.Expr:
@@ -150,8 +197,8 @@ def _columns(path: Path) -> tuple[Column, ...]:
     return tuple(Column(name=name, type=kind) for name, kind in types if kind is not None)
 
 
-def _count(path: Path) -> int:
-    return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
+def _count(rows: pl.LazyFrame) -> int:
+    return int(rows.select(pl.len()).collect(engine="streaming").item())
 
 
 def _check_labels(path: Path, table: Table, target_column: str) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from pynomaly_chassis.database import Database
 from pynomaly_chassis.problems import NameTaken
-from pynomaly_contracts.datasets import Column, Dataset
+from pynomaly_contracts.datasets import Column, Dataset, SourceFile
 from pynomaly_contracts.problems import FieldProblem
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -39,6 +39,7 @@ class NewDataset:
     object_key: str
     description: str | None = None
     source_dataset_id: UUID | None = None
+    source: SourceFile | None = None
     version: str = "1"
 
 
@@ -75,7 +76,8 @@ class Transaction:
 
     async def insert(self, new: NewDataset, *, asked_by: str = "body.name") -> Dataset:
         """asked_by: the request's field that the name comes from. Raises NameTaken (409)."""
-        values = asdict(new) | {"columns": [column.model_dump() for column in new.columns]}
+        source = None if new.source is None else new.source.model_dump()
+        values = asdict(new) | {"columns": [column.model_dump() for column in new.columns], "source": source}
         try:
             result = await self.connection.execute(sa.insert(datasets).values(values).returning(datasets))
         except IntegrityError as error:

@@ -18,15 +18,16 @@ from pynomaly_chassis.problems import Invalid
 from pynomaly_contracts.base import Page, ResourceName
 from pynomaly_contracts.datasets import Dataset, QualityReport, SampleRows, Split, SplitRequest
 
-from dataset_service.ingest import ingest, recognise
+from dataset_service.ingest import Ingestion
 from dataset_service.objects import ObjectFiles, object_key
 from dataset_service.parquet import block_rows, read_blocks
 from dataset_service.quality import quality_report
+from dataset_service.reading import UploadFields
 from dataset_service.repository import DatasetRepository, NewDataset, StoredDataset, Transaction
 from dataset_service.rows import RowFormat, RowsWanted, json_rows
 from dataset_service.split import Part, sample, split
 from dataset_service.spool import Spool
-from dataset_service.upload import Received, receive
+from dataset_service.upload import Received, receive, receive_bare
 
 PATH = "/api/v1/datasets"
 UPLOAD = f"{PATH}/upload"
@@ -40,6 +41,7 @@ class Limits:
     """What the service takes at most."""
 
     max_columns: int
+    max_expanded_bytes: int
     idle_timeout_s: float
     n_cpu_tasks: int
 
@@ -59,33 +61,53 @@ class DatasetService:
     ) -> Response:
         """Make a data set of a multipart body. The row exists once the bytes are whole, and not before."""
         with self._spool.file(".upload") as path:
+            received = await receive(chunks, content_type, path, idle_timeout_s=self._limits.idle_timeout_s)
+            return await self._add(tenant_id, f"POST {UPLOAD}", received, path, idempotency_key)
+
+    async def put(
+        self,
+        tenant_id: str,
+        chunks: AsyncIterator[bytes],
+        content_type: str,
+        fields: UploadFields,
+        *,
+        idempotency_key: str | None,
+    ) -> Response:
+        """As `upload`, of a body that is the file itself."""
+        with self._spool.file(".upload") as path:
             idle = self._limits.idle_timeout_s
-            received = await receive(chunks, content_type, path, idle_timeout_s=idle)
+            received = await receive_bare(chunks, content_type, path, fields, idle_timeout_s=idle)
+            return await self._add(tenant_id, f"POST {PATH}", received, path, idempotency_key)
 
-            async def work(claim: Claim) -> CreatedAnswer:
-                return await self._create(tenant_id, claim, received, path)
+    async def _add(self, tenant_id: str, route: str, received: Received, path: Path, key: str | None) -> Response:
+        async def work(claim: Claim) -> CreatedAnswer:
+            return await self._create(tenant_id, claim, received, path)
 
-            content = fingerprint(received.fields, received.sha256)
-            route = f"POST {UPLOAD}"
-            return await self._keys.once(idempotency_key, tenant_id=tenant_id, route=route, content=content, work=work)
+        content = fingerprint(received.fields, received.sha256)
+        return await self._keys.once(key, tenant_id=tenant_id, route=route, content=content, work=work)
 
     async def _create(self, tenant_id: str, claim: Claim, received: Received, path: Path) -> CreatedAnswer:
         fields = received.fields
-        given = recognise(received.content_type, received.head)
         async with self._repository.transaction() as tx:
             await tx.refuse_taken(tenant_id, {fields.name: "body.name"})
-        limits, target = self._limits, fields.target_column
-        with self._spool.file(".parquet") as parquet:
-            table = await self._compute(
-                ingest, path, parquet, given, max_columns=limits.max_columns, target_column=target
+        with self._spool.file(".parquet") as parquet, self._spool.file(".scratch") as scratch:
+            limits = self._limits
+            ingestion = Ingestion(
+                *(path, scratch, parquet, fields, received.content_type),
+                max_columns=limits.max_columns,
+                max_expanded_bytes=limits.max_expanded_bytes,
             )
+            table, source = await self._compute(ingestion.run)
             dataset_id = new_id()
             key = object_key(tenant_id, dataset_id)
             await self._objects.put(parquet, key)
         new = NewDataset(
             id=dataset_id,
             tenant_id=tenant_id,
-            **fields.model_dump(),
+            name=fields.name,
+            description=fields.description,
+            target_column=fields.target_column,
+            source=source,
             n_rows=table.n_rows,
             columns=table.columns,
             sha256=received.sha256,

@@ -17,6 +17,7 @@ class Settings(ServiceSettings, StorageSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8001
 
     max_upload_size: Annotated[int, Field(ge=1, description="Bytes of an upload's body.")] = 2 * GIB
+    max_expanded_size: Annotated[int, Field(ge=1, description="Bytes of a compressed upload's content.")] = 10 * GIB
     max_columns: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     upload_idle_timeout_s: Annotated[float, Field(gt=0, le=3600, description="Longest silence in an upload.")] = 60
     conversion_concurrency: Annotated[int, Field(ge=1, le=64, description="CPU-bound tasks at once.")] = 2

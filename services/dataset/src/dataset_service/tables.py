@@ -21,6 +21,7 @@ datasets = sa.Table(
     sa.Column("sha256", sa.Text, nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("source_dataset_id", UUID(as_uuid=True)),
+    sa.Column("source", JSONB(none_as_null=True)),
     sa.Column("object_key", sa.Text, nullable=False),
     sa.Column("created_at", _moment, nullable=False, server_default=sa.func.now()),
     sa.Column("updated_at", _moment, nullable=False, server_default=sa.func.now()),

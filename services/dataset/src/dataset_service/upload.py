@@ -8,32 +8,19 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError, field_validator
+from pydantic import ValidationError
 from pynomaly_chassis.problems import Invalid, MalformedBody, UnsupportedMediaType
 from pynomaly_chassis.storage import room_needed
-from pynomaly_contracts.base import ColumnName, Description, Request, ResourceName
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
 from dataset_service.errors import UploadTimedOut
+from dataset_service.formats import HEAD_BYTES
+from dataset_service.reading import UploadFields
 
 WRITE_BYTES = 1024 * 1024
 MAX_FIELD_BYTES = 16 * 1024
-HEAD_BYTES = 16
-
-
-class UploadFields(Request):
-    """What comes beside the file."""
-
-    name: ResourceName
-    description: Description | None = None
-    target_column: ColumnName | None = None
-
-    @field_validator("description", "target_column", mode="before")
-    @classmethod
-    def _empty_is_absent(cls, value: object) -> object:
-        return None if value == "" else value  # an HTML form sends its empty fields too
 
 
 @dataclass(frozen=True)
@@ -62,6 +49,23 @@ async def receive(chunks: AsyncIterator[bytes], content_type: str, path: Path, *
         await asyncio.to_thread(written.append, form.take())
     form.finish()
     return Received(form.parsed_fields(), form.file_type, written.head, written.sha256.hexdigest(), written.size_bytes)
+
+
+async def receive_bare(
+    chunks: AsyncIterator[bytes], content_type: str, path: Path, fields: UploadFields, *, idle_timeout_s: float
+) -> Received:
+    """As `receive`, of a body that is the file. Raises MalformedBody (400), UploadTimedOut (408), StorageFull (507)."""
+    pending = bytearray()
+    with room_needed(), path.open("xb", buffering=0) as file:
+        written = _Written(file)
+        async for chunk in _until_silence(chunks, idle_timeout_s):
+            pending.extend(chunk)
+            if len(pending) >= WRITE_BYTES:
+                await asyncio.to_thread(written.append, bytes(pending))
+                pending.clear()
+        await asyncio.to_thread(written.append, bytes(pending))
+    kind = content_type.partition(";")[0].strip().lower()
+    return Received(fields, kind, written.head, written.sha256.hexdigest(), written.size_bytes)
 
 
 def _boundary(content_type: str) -> bytes:
