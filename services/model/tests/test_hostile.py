@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from pynomaly_scoring import TrustedKeys, revoke_key
 from structlog.testing import capture_logs
 
 ZIP = {"content-type": "application/zip"}
@@ -155,6 +157,27 @@ async def test_an_artefact_signed_by_a_stranger_is_refused(
     make_artefact: Any, assert_refused: Any, stranger: Path
 ) -> None:
     await assert_refused(make_artefact(key=stranger), "key-unknown")
+
+
+async def test_a_loaded_model_whose_key_is_revoked_is_refused_at_its_next_load(
+    *, make_app: Any, make_client: Any, register_at: Any, keys: Path, tmp_path: Path, name: str
+) -> None:
+    trusted = tmp_path / "trusted"
+    shutil.copytree(keys / "trusted", trusted)
+    asked = {"data": [1.0, 2.0, 3.0], "model_id": name}
+    async with make_client(make_app(trusted_keys_path=trusted)) as client:
+        await register_at(client)
+        assert (await client.post("/api/v1/predict", json=asked)).status_code == 200
+        (hint,) = TrustedKeys.load(trusted).by_hint
+        revoke_key(trusted, hint)
+        assert (await client.post("/api/v1/predict", json=asked)).status_code == 200
+        await client.delete(f"/api/v1/models/{name}/unload")
+        with capture_logs() as events:
+            answer = await client.post("/api/v1/predict", json=asked)
+        metrics = (await client.get("/metrics")).text
+    assert (answer.status_code, answer.json()["reason"]) == (500, "key-revoked")
+    assert [event["reason"] for event in events if event["event"] == "artefact.untrusted"] == ["key-revoked"]
+    assert 'model_artefacts_refused_total{reason="key-revoked"} 1.0' in metrics
 
 
 @pytest.fixture

@@ -9,11 +9,13 @@ from pynomaly_scoring.errors import (
     ArtefactTooLarge,
     GraphInvalid,
     KeyFileInvalid,
+    KeyRevoked,
     KeyUnknown,
     ManifestInvalid,
     SignatureInvalid,
 )
 from pynomaly_scoring.graph import check_content
+from pynomaly_scoring.keyring import KnownKey, known_keys, revoke_key, rotate_signing_key
 from pynomaly_scoring.keys import TrustedKeys, ensure_signing_key, generate_signing_key, key_hint, publish_key
 from pynomaly_scoring.manifest import Manifest, ScoreDistribution
 from pynomaly_scoring.rehearsal import rehearse
@@ -33,7 +35,9 @@ __all__ = [
     "GraphInvalid",
     "InputColumn",
     "KeyFileInvalid",
+    "KeyRevoked",
     "KeyUnknown",
+    "KnownKey",
     "Limits",
     "Manifest",
     "ManifestInvalid",
@@ -48,8 +52,11 @@ __all__ = [
     "ensure_signing_key",
     "generate_signing_key",
     "key_hint",
+    "known_keys",
     "open_artefact",
     "pack",
     "publish_key",
     "rehearse",
+    "revoke_key",
+    "rotate_signing_key",
 ]

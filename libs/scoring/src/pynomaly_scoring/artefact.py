@@ -21,7 +21,7 @@ class Artefact:
 def open_artefact(archive: bytes, *, trusted: TrustedKeys, limits: Limits = Limits()) -> Artefact:
     """Check an archive's sizes, form, signature and manifest, in this order, and give what it holds.
 
-    Raises ArtefactTooLarge, ArchiveInvalid, SignatureInvalid, KeyUnknown, ManifestInvalid.
+    Raises ArtefactTooLarge, ArchiveInvalid, SignatureInvalid, KeyUnknown, KeyRevoked, ManifestInvalid.
     """
     files = unpack(archive, limits)
     signature = files.pop(SIGNATURE_FILE)

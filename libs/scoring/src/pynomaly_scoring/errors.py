@@ -5,6 +5,7 @@ ArtefactError
 |-- ArchiveInvalid      not the zip of exactly our three files
 |-- SignatureInvalid    unsigned, badly signed, or other bytes than were signed
 |-- KeyUnknown          signed, by a key that is not trusted here
+|-- KeyRevoked          signed, by a key that is trusted here no longer
 |-- ManifestInvalid     the manifest lies outside its ranges
 `-- GraphInvalid        the graph is not ours to run, or failed to run
 KeyFileInvalid (ValueError)   a key file of this installation: configuration, not the artefact
@@ -40,6 +41,10 @@ class SignatureInvalid(ArtefactError):
 
 class KeyUnknown(ArtefactError):
     """No trusted key has the signature's key hint."""
+
+
+class KeyRevoked(ArtefactError):
+    """The signature's key is on the list of revoked keys."""
 
 
 class ManifestInvalid(ArtefactError):

@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from pynomaly_scoring.errors import KeyUnknown, SignatureInvalid
+from pynomaly_scoring.errors import KeyRevoked, KeyUnknown, SignatureInvalid
 from pynomaly_scoring.keys import TrustedKeys
 from pynomaly_scoring.strict_json import parse, take
 
@@ -26,7 +26,7 @@ _PREDICATE = "https://model_signing/signature/v1.0"
 def verify(files: Mapping[str, bytes], bundle: bytes, trusted: TrustedKeys) -> str:
     """Check that `bundle` vouches for exactly these files; returns the signing key's hint.
 
-    files: content by name, without the signature itself. Raises SignatureInvalid, KeyUnknown.
+    files: content by name, without the signature itself. Raises SignatureInvalid, KeyUnknown, KeyRevoked.
     """
     try:
         hint, payload, signature = _open_bundle(parse(bundle))
@@ -54,6 +54,8 @@ def _open_bundle(bundle: object) -> tuple[str, bytes, bytes]:
 
 
 def _check_signature(hint: str, payload: bytes, signature: bytes, trusted: TrustedKeys) -> None:
+    if hint in trusted.revoked:
+        raise KeyRevoked("key-revoked", f"the key {hint[:16]} that signed it is revoked")
     key = trusted.by_hint.get(hint)
     if key is None:
         raise KeyUnknown("key-unknown", f"no trusted key has the hint {hint[:64]!r}")

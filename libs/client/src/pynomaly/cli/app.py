@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 import pynomaly
-from pynomaly.cli import algorithms, datasets, detect, detectors, jobs, models, predict, suite
+from pynomaly.cli import algorithms, datasets, detect, detectors, jobs, keys, models, predict, suite
 from pynomaly.cli.failures import exit_code, report, report_usage
 
 INTERRUPTED = 130
@@ -28,6 +28,7 @@ app.add_typer(detectors.app, name="detectors")
 app.add_typer(algorithms.app, name="algorithms")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
 
 
 def _version(wanted: bool) -> None:
