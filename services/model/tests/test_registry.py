@@ -24,6 +24,14 @@ async def test_the_first_version_makes_the_model(client, register, name) -> None
     assert version["feature_names"] == ["age", "tsh", "t3"]
 
 
+async def test_a_version_tells_the_figures_and_the_interval_of_the_threshold_that_its_manifest_has(register) -> None:
+    told = {"metrics": {"roc_auc": 0.9, "intervals": {"roc_auc": [0.8, 0.95]}}, "threshold_interval": [0.5, 1.5]}
+    version = await register(**told)
+    assert {name: version[name] for name in told} == told
+    version = await register(2.0)
+    assert (version["metrics"], version["threshold_interval"]) == ({}, None)
+
+
 async def test_concurrent_registrations_get_every_number_once(client, make_artefact, name) -> None:
     archives = [make_artefact(float(slope)) for slope in range(1, 9)]
     answers = await asyncio.gather(

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from pynomaly_contracts.base import Answer, Request, Resource
+from pynomaly_contracts.figures import Interval
 
 
 class Model(Resource):
@@ -28,6 +29,8 @@ class ModelVersion(Resource):
     feature_names: list[str] = Field(description="In the order that arrays of numbers must have.")
     contamination: float
     threshold: float
+    threshold_interval: Interval | None = Field(default=None, description="95 % confidence interval, low and high.")
+    metrics: dict[str, Any] = Field(default={}, description="Figures on the labels of the training rows, if any.")
     n_train: int
     seed: int
     dataset_id: UUID | None = None

@@ -92,13 +92,13 @@ def precision_at_n(ranking: Ranking) -> FloatArray:
 
 def f1(verdicts: Verdicts) -> FloatArray:
     """Harmonic mean of precision and recall, in [0, 1]."""
-    mean: FloatArray = 2.0 * verdicts.hits / (verdicts.hits + verdicts.false_alarms + verdicts.n_anomalies)
-    return mean
+    return 2.0 * verdicts.hits / (verdicts.hits + verdicts.false_alarms + verdicts.n_anomalies)
 
 
 def precision(verdicts: Verdicts) -> FloatArray:
     """Share of anomalies among the rows that are called one, in [0, 1]; 0 where none is."""
-    return verdicts.hits / np.maximum(verdicts.hits + verdicts.false_alarms, 1)
+    share: FloatArray = verdicts.hits / np.maximum(verdicts.hits + verdicts.false_alarms, 1)
+    return share
 
 
 def recall(verdicts: Verdicts) -> FloatArray:
