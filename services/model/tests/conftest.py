@@ -5,6 +5,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def graph(*, n_features: int, slope: float, ballast_bytes: int = 0) -> onnx.Mode
         helper.make_node("MatMul", ["numeric", "weights"], ["sums"]),
         helper.make_node("Squeeze", ["sums", "axis"], ["raw_score"]),
     ]
-    constants = {"weights": np.full((n_features, 1), slope)}
+    constants: dict[str, Any] = {"weights": np.full((n_features, 1), slope)}
     if ballast_bytes:
         constants["ballast"] = np.zeros(ballast_bytes, np.uint8)
     numeric = helper.make_tensor_value_info("numeric", TensorProto.DOUBLE, ["n_rows", n_features])
@@ -82,7 +83,7 @@ def graph(*, n_features: int, slope: float, ballast_bytes: int = 0) -> onnx.Mode
 
 
 def mixed_graph() -> onnx.ModelProto:
-    """raw_score = age (a missing one is 7) + 10 x smokes + days of born and of seen + 1,000 for Oslo, 2,000 for Rome."""
+    """raw_score = age (missing: 7) + 10 x smokes + days of born and of seen + 1,000 for Oslo, 2,000 for Rome."""
     nodes = [
         helper.make_node("IsNaN", ["numeric"], ["missing"]),
         helper.make_node("Where", ["missing", "seven", "numeric"], ["filled"]),
@@ -117,9 +118,8 @@ MIXED = (
 )
 
 
-def manifest(features: tuple[str, ...], columns: tuple[InputColumn, ...] = ()) -> Manifest:
+def manifest(features: tuple[str, ...]) -> Manifest:
     return Manifest(
-        columns=columns,
         algorithm="IForest",
         parameters={"n_estimators": 100},
         feature_names=features,
@@ -177,7 +177,11 @@ def make_artefact(keys: Path, tmp_path_factory: pytest.TempPathFactory) -> MakeA
 def mixed() -> dict[str, Any]:
     """What `register` takes for a model of raw columns: a number that may be missing, a text, a flag, two dates."""
     names = tuple(column.name for column in MIXED)
-    return {"features": names, "columns": MIXED, "model": mixed_graph().SerializeToString()}
+    return {
+        "features": names,
+        "columns": [asdict(column) for column in MIXED],
+        "model": mixed_graph().SerializeToString(),
+    }
 
 
 def sign(files: dict[str, bytes], key: Path, folder: Path) -> bytes:

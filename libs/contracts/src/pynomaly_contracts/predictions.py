@@ -8,7 +8,11 @@ from pydantic import Field
 
 from pynomaly_contracts.base import Answer, Request
 
-Row = dict[str, float] | list[float]
+Value = Annotated[
+    float | str | bool | None,
+    Field(description="As the model's column says: a number, text, true or false, an ISO 8601 date, null for missing."),
+]
+Row = dict[str, Value] | list[Value]
 ModelRef = Annotated[str, Field(min_length=1, max_length=128)]
 
 

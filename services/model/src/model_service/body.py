@@ -1,12 +1,14 @@
 """The bodies of predict requests, read strictly and fast.
 
-msgspec reads what is right at once: typed, so that every value is a finite float. What it refuses is read again,
-slowly, to say in full what is wrong. It lets one thing pass, a key given twice; that shows in the count of colons.
+msgspec reads what is right at once: typed, so that every value is a finite float; where that fails, once more with
+values of every kind. What it refuses then is read slowly, to say in full what is wrong. It lets one thing pass, a key
+given twice; that shows in the count of colons.
 """
 
 import json
 import math
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Callable
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 from fastapi.exceptions import RequestValidationError
@@ -16,73 +18,85 @@ from pynomaly_chassis.problems import Invalid, MalformedBody
 from pynomaly_chassis.strict_json import unique_object
 from pynomaly_contracts.predictions import BatchPredictRequest, PredictRequest
 
-from model_service.domain import Row
 from model_service.errors import TooManyRows
 
 _MAX_DIGITS = 400  # float64 ends at 309; Python refuses over 4,300
 _Reference = Annotated[str, Meta(min_length=1, max_length=128)] | None | UnsetType
 _Flag = bool | UnsetType
 _Numbers = dict[str, float] | list[float]
+_Value = float | str | bool | None
+_Values = dict[str, _Value] | list[_Value]
+Data = TypeVar("Data")
 
 
-class _OneRow(Struct, forbid_unknown_fields=True):
-    data: _Numbers
+class _Asked(Struct, Generic[Data], forbid_unknown_fields=True):
+    data: Data
     model_id: _Reference = UNSET
     version: _Reference = UNSET
     return_confidence: _Flag = UNSET
     return_explanation: _Flag = UNSET
 
 
-class _ManyRows(Struct, forbid_unknown_fields=True):
-    data: list[_Numbers]
-    model_id: _Reference = UNSET
-    version: _Reference = UNSET
-    return_confidence: _Flag = UNSET
-    return_explanation: _Flag = UNSET
+class _Batch(_Asked[Data], Generic[Data], forbid_unknown_fields=True):
     batch_size: Annotated[int, Meta(ge=1, le=100_000)] | UnsetType | None = UNSET
 
 
 class Question(NamedTuple):
-    """Rows to score. finite: every value is known to be a finite float. single: one row, not in a list."""
+    """Rows to score. floats: every value is known to be a finite float. single: one row, not in a list."""
 
-    rows: list[Row]
+    rows: list[Any]
     model_ref: str | None
     version_ref: str | None
     confidence: bool
     explanation: bool
-    finite: bool
+    floats: bool
     single: bool
 
 
-_decode_one = msgspec.json.Decoder(_OneRow).decode
-_decode_many = msgspec.json.Decoder(_ManyRows).decode
+_decode_floats = msgspec.json.Decoder(_Asked[_Numbers]).decode
+_decode_values = msgspec.json.Decoder(_Asked[_Values]).decode
+_decode_many_floats = msgspec.json.Decoder(_Batch[list[_Numbers]]).decode
+_decode_many_values = msgspec.json.Decoder(_Batch[list[_Values]]).decode
 
 
 def read_one(body: bytes) -> Question:
     """A PredictRequest. Raises MalformedBody (400), Invalid or RequestValidationError (422)."""
     try:
-        parsed = _decode_one(body)
+        parsed = _decode_floats(body)
     except (ValueError, RecursionError):
-        return _explain(body, PredictRequest, single=True)
+        return _read_values(body, _decode_values, single=True)
     if body.count(b":") != _n_members(parsed) + _n_keys(parsed.data):
-        return _explain(body, PredictRequest, single=True)
-    return _question(parsed, [parsed.data], single=True)
+        return _explain(body, single=True)
+    return _question(parsed, [parsed.data], floats=True, single=True)
 
 
 def read_many(body: bytes, max_rows: int) -> Question:
     """A BatchPredictRequest. Raises as `read_one`, and TooManyRows (413)."""
     try:
-        parsed = _decode_many(body)
+        parsed = _decode_many_floats(body)
     except (ValueError, RecursionError):
-        question = _explain(body, BatchPredictRequest, single=False)
+        question = _read_values(body, _decode_many_values, single=False)
     else:
         n_members = _n_members(parsed) + (parsed.batch_size is not UNSET)
         if body.count(b":") != n_members + sum(map(_n_keys, parsed.data)):
-            question = _explain(body, BatchPredictRequest, single=False)
+            question = _explain(body, single=False)
         else:
-            question = _question(parsed, parsed.data, single=False)
+            question = _question(parsed, parsed.data, floats=True, single=False)
     _check_count(len(question.rows), max_rows)
     return question
+
+
+def _read_values(body: bytes, decode: Callable[[bytes], _Asked[Any]], *, single: bool) -> Question:
+    """Rows that are not all numbers. Texts hold colons, too; what an escape hides is not counted but read slowly."""
+    try:
+        parsed = decode(body)
+    except (ValueError, RecursionError):
+        return _explain(body, single=single)
+    rows = [parsed.data] if single else parsed.data
+    n_members = _n_members(parsed) + (getattr(parsed, "batch_size", UNSET) is not UNSET)
+    if b"\\" in body or body.count(b":") != n_members + sum(map(_n_colons, rows)):
+        return _explain(body, single=single)
+    return _question(parsed, rows, floats=False, single=single)
 
 
 def _check_count(n_rows: int, max_rows: int) -> None:
@@ -92,19 +106,19 @@ def _check_count(n_rows: int, max_rows: int) -> None:
         raise TooManyRows(f"{n_rows} rows; send at most {max_rows} at a time", max_rows=max_rows)
 
 
-def _question(parsed: _OneRow | _ManyRows, rows: Any, *, single: bool) -> Question:
+def _question(parsed: _Asked[Any], rows: list[Any], *, floats: bool, single: bool) -> Question:
     return Question(
         rows,
         None if parsed.model_id is UNSET else parsed.model_id,
         None if parsed.version is UNSET else parsed.version,
         parsed.return_confidence is True,
         parsed.return_explanation is True,
-        finite=True,
+        floats=floats,
         single=single,
     )
 
 
-def _n_members(parsed: _OneRow | _ManyRows) -> int:
+def _n_members(parsed: _Asked[Any]) -> int:
     return (
         1
         + (parsed.model_id is not UNSET)
@@ -114,12 +128,18 @@ def _n_members(parsed: _OneRow | _ManyRows) -> int:
     )
 
 
-def _n_keys(row: _Numbers) -> int:
+def _n_keys(row: _Numbers | _Values) -> int:
     return len(row) if type(row) is dict else 0
 
 
-def _explain(body: bytes, contract: type[BaseModel], *, single: bool) -> Question:
+def _n_colons(row: _Values) -> int:
+    texts = [text for text in (row.values() if isinstance(row, dict) else row) if type(text) is str]
+    return _n_keys(row) + sum(text.count(":") for text in texts)
+
+
+def _explain(body: bytes, *, single: bool) -> Question:
     """Read with Python's own parser; raise what is wrong with all but the features, which need the model."""
+    contract: type[BaseModel] = PredictRequest if single else BatchPredictRequest
     content = _parse(body)
     stand_in: Any = [0.0] if single else [[0.0]]
     known = {**content, "data": stand_in} if isinstance(content, dict) and "data" in content else content
@@ -135,12 +155,12 @@ def _explain(body: bytes, contract: type[BaseModel], *, single: bool) -> Questio
         request.version,
         request.return_confidence,
         request.return_explanation,
-        finite=False,
+        floats=False,
         single=single,
     )
 
 
-def _rows(given: Any, *, single: bool) -> list[Row]:
+def _rows(given: Any, *, single: bool) -> list[Any]:
     if not single:
         if not isinstance(given, list):
             raise Invalid.field("body.data", given, "send a list of rows")

@@ -8,13 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from pynomaly_scoring import InputColumn
+from pynomaly_scoring.rows import MISSING
 
-MISSING = "a value is missing; this model takes none: train with preprocessing.missing, or send one"
 ABSENT: Any = object()
 """Stands where a row does not have the column at all."""
 Values = Sequence[Any] | NDArray[Any]
-_NUMBERS, _BOOLEANS = frozenset({float, int}), frozenset({bool})
-_TEXTS = frozenset({str})
+_NUMBERS, _NONE = frozenset({float, int}), frozenset({type(None)})
+_AT_ONCE: dict[str, frozenset[type]] = {
+    **dict.fromkeys(("number", "integer"), _NUMBERS),
+    "boolean": frozenset({bool}),
+    "string": frozenset({str}),
+}
 _NUMBER_KINDS = "fiu"
 _SECOND = np.timedelta64(1, "s")
 
@@ -33,8 +37,8 @@ class CellReader:
     def __init__(self, column: InputColumn) -> None:
         self.column = column
         self._read_one = _READ_ONE[column.type]
-        at_once = {"boolean": _BOOLEANS, "string": _TEXTS, "number": _NUMBERS, "integer": _NUMBERS}
-        self._at_once: frozenset[type] = at_once.get(column.type, frozenset())
+        at_once = _AT_ONCE.get(column.type, frozenset())
+        self._at_once = at_once | _NONE if at_once and column.accepts_missing and not column.is_text else at_once
 
     def read(self, values: Values) -> tuple[NDArray[Any], list[WrongValue]]:
         """The column, (n_rows,), and what is wrong with it; where something is, the array is not to be used."""
@@ -61,15 +65,19 @@ class CellReader:
         return self._array([]), [WrongValue(None, None, message)]
 
     def _read_list(self, values: Sequence[Any]) -> tuple[NDArray[Any], list[WrongValue]]:
-        types = frozenset(map(type, values))
-        if types <= self._at_once:
-            try:
-                whole = self._array(values)
-                if _holds_text("".join(values)) if self.column.is_text else bool(np.isfinite(whole).all()):
-                    return whole, []
-            except (OverflowError, UnicodeError):  # an integer over 1.8e308; half a surrogate pair
-                pass
-        return self._read_each(values)
+        whole = self._read_at_once(values) if self._at_once.issuperset(map(type, values)) else None
+        return self._read_each(values) if whole is None else (whole, [])
+
+    def _read_at_once(self, values: Sequence[Any]) -> NDArray[Any] | None:
+        """None where a value is wrong."""
+        try:
+            whole = self._array(values)
+            if self.column.is_text:
+                return whole if _holds_text("".join(values)) else None
+        except (OverflowError, UnicodeError):  # an integer over 1.8e308; half a surrogate pair
+            return None
+        wrong = np.isinf(whole) if self.column.accepts_missing else ~np.isfinite(whole)
+        return None if wrong.any() else whole
 
     def _read_each(self, values: Sequence[Any]) -> tuple[NDArray[Any], list[WrongValue]]:
         read, wrong = [], []
@@ -147,7 +155,7 @@ def _moment(value: Any) -> datetime | None:
 
 
 def _text(value: Any) -> str:
-    """ "" is a missing value: whether one may be is for the rules to say."""
+    """An empty one is a missing value: whether it may be is for the rules to say."""
     try:
         text = value.decode() if isinstance(value, bytes) else value
         if isinstance(text, str) and _holds_text(text):
@@ -158,8 +166,8 @@ def _text(value: Any) -> str:
 
 
 def _holds_text(text: str) -> bool:
-    """Whether ONNX Runtime carries it whole: its strings are UTF-8 and end at a NUL. Raises UnicodeError."""
-    return "\0" not in text and len(text.encode()) >= len(text)
+    """Whether a graph takes it. Raises UnicodeError where it is none: half a surrogate pair."""
+    return len(text.encode()) >= len(text)
 
 
 _READ_ONE: dict[str, Callable[[Any], float | str]] = {

@@ -98,7 +98,7 @@ class Predictions:
 
 def _rows(model: ServedModel, question: Question) -> Rows:
     try:
-        return model.columns.of_rows(question.rows, floats=question.finite, place=PLACE, single=question.single)
+        return model.columns.of_rows(question.rows, floats=question.floats, place=PLACE, single=question.single)
     except RowsRefused as error:
         raise Invalid(str(error), errors=error.problems) from error
 
