@@ -1,15 +1,34 @@
 """What it costs to trust a model: figures that hold on any machine, as ratios, and bounds with much slack."""
 
 import hashlib
+import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from pynomaly_scoring import Manifest, TrustedKeys, open_artefact, pack
 
 Sign = Callable[..., bytes]
 MODEL_BYTES = 5 * 2**20
+MAX_START_S, SLACK = 0.6, 10  # a loaded machine is slow, and no larger
+MAX_RESIDENT_MB = 100
+FIRST_SCORE = """
+import time
+began = time.perf_counter()
+import json, sys
+from pathlib import Path
+import numpy as np
+from pynomaly_scoring import Scorer, TrustedKeys, open_artefact
+artefact = open_artefact(Path(sys.argv[1]).read_bytes(), trusted=TrustedKeys.load(sys.argv[2]))
+Scorer(artefact).score(np.zeros((1, 3)))
+ended = time.perf_counter()
+peak_kib = next(line for line in open("/proc/self/status") if line.startswith("VmHWM:")).split()[1]
+print(json.dumps([ended - began, int(peak_kib) * 1024 / 1e6]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -36,3 +55,13 @@ def test_verifying_five_megabytes_reads_them_little_more_than_once(large: bytes,
     )
     print(f"5 MiB are verified in {verify_s * 1000:.2f} ms, their SHA-256 takes {hash_s * 1000:.2f} ms")
     assert verify_s < 1.6 * hash_s
+
+
+def test_from_the_import_to_the_first_score_is_short_and_small(archive: bytes, keys: Path, tmp_path: Path) -> None:
+    (tmp_path / "model.zip").write_bytes(archive)
+    command = [sys.executable, "-c", FIRST_SCORE, str(tmp_path / "model.zip"), str(keys / "public")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    first_score_s, resident_mb = json.loads(ran.stdout)
+    print(f"import, verify, load and first score: {first_score_s:.2f} s, {resident_mb:.0f} MB resident")
+    assert first_score_s < MAX_START_S * SLACK
+    assert resident_mb < MAX_RESIDENT_MB

@@ -44,21 +44,38 @@ def test_a_signed_artefact_opens_and_scores(trained: TrainedDetector, keys: tupl
     assert scores.raw_score[1] > trained.manifest.threshold
 
 
-def test_the_formats_own_command_verifies_the_unpacked_folder(
-    trained: TrainedDetector, keys: tuple[Path, Path], tmp_path: Path
-) -> None:
-    folder = tmp_path / "artefact"
+@pytest.fixture
+def folder(trained: TrainedDetector, keys: tuple[Path, Path], tmp_path: Path) -> Path:
+    """An artefact, unpacked."""
+    unpacked = tmp_path / "artefact"
     with zipfile.ZipFile(io.BytesIO(sign_artefact(trained.model, trained.manifest, keys[0]))) as archive:
-        archive.extractall(folder)
-    assert _verify(folder, keys[1]).returncode == 0
-    (folder / "manifest.json").write_bytes(b"{}")
-    assert _verify(folder, keys[1]).returncode != 0
+        archive.extractall(unpacked)
+    return unpacked
 
 
-def _verify(folder: Path, public_key: Path) -> subprocess.CompletedProcess[bytes]:
+def test_the_formats_own_command_accepts_the_unpacked_folder(folder: Path, keys: tuple[Path, Path]) -> None:
+    verified = _verify(folder, keys[1])
+    assert (verified.returncode, "Verification succeeded" in verified.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "manifest.json", "model.sig"])
+def test_the_formats_own_command_refuses_one_changed_byte(folder: Path, keys: tuple[Path, Path], name: str) -> None:
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    verified = _verify(folder, keys[1])
+    assert (verified.returncode, "Verification failed" in verified.stderr) == (1, True)
+
+
+def test_the_formats_own_command_refuses_another_key(folder: Path, tmp_path: Path) -> None:
+    generate_signing_key(tmp_path / "other.pem", tmp_path / "other.pub.pem")
+    assert _verify(folder, tmp_path / "other.pub.pem").returncode == 1
+
+
+def _verify(folder: Path, public_key: Path) -> subprocess.CompletedProcess[str]:
     options = ["--signature", str(folder / "model.sig"), "--public_key", str(public_key)]
-    command = [sys.executable, "-m", "model_signing", "verify", "key", *options, str(folder)]
-    return subprocess.run(command, capture_output=True, check=False)
+    command = [str(Path(sys.executable).with_name("model_signing")), "verify", "key", *options, str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_only_the_signature_differs_between_two_signings(trained: TrainedDetector, keys: tuple[Path, Path]) -> None:
