@@ -151,3 +151,33 @@ async def test_a_sample_larger_than_the_table_is_the_table(upload: Upload, clien
     await upload(b"a,b\n1,x\n2,\n")
     sample = (await client.get("/api/v1/datasets/table/sample")).json()
     assert sample["rows"] == [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
+
+
+async def test_a_cut_in_time_gives_the_earliest_rows_to_the_first_part(
+    upload: Upload, client: httpx.AsyncClient
+) -> None:
+    days = ["2024-01-05", "2024-01-01", "2024-01-04", "2024-01-02", "2024-01-03"]
+    await upload(("on,x\n" + "\n".join(f"{day},{i}" for i, day in enumerate(days))).encode())
+    answer = await client.post(SPLIT, json={"fractions": {"past": 0.6, "future": 0.4}, "order_by": "on"})
+    assert answer.status_code == 201, answer.text
+    past = (await client.get("/api/v1/datasets/table-past/rows")).text
+    assert past == "on,x\n2024-01-01,1\n2024-01-02,3\n2024-01-03,4\n"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field", "said"),
+    [
+        ({"order_by": "on"}, "body.order_by", "row 2 has no value"),
+        ({"order_by": "nothing"}, "body.order_by", "has no column 'nothing'"),
+        ({"order_by": "x", "stratify_by": "x"}, "body", "exclude each other"),
+    ],
+    ids=["missing", "unknown", "both"],
+)
+async def test_an_order_that_is_none_is_refused(
+    wanted: dict[str, str], field: str, said: str, upload: Upload, client: httpx.AsyncClient
+) -> None:
+    await upload(b"on,x\n2024-01-01,1\n,2\n2024-01-03,3\n")
+    answer = await client.post(SPLIT, json={"fractions": {"a": 0.5, "b": 0.5}, **wanted})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == field
+    assert said in answer.json()["errors"][0]["message"]

@@ -51,6 +51,28 @@ class Dataset(Resource):
     source: SourceFile | None = Field(default=None, description="How the uploaded file was read.")
 
 
+class Histogram(Answer):
+    """How often values fall between edges: counts[i] in [edges[i], edges[i + 1]), the last one with its end."""
+
+    edges: list[float]
+    counts: list[int]
+
+
+class ValueCount(Answer):
+    """A value, as text, and how many rows have it."""
+
+    value: str
+    n_rows: int
+
+
+class CorrelatedPair(Answer):
+    """Two features that say nearly the same."""
+
+    first: str
+    second: str
+    correlation: float = Field(ge=-1, le=1, description="Pearson's, of at most 100,000 rows.")
+
+
 class ColumnQuality(Answer):
     """One column of a quality report. Figures of order and moments are of numeric columns only."""
 
@@ -65,6 +87,8 @@ class ColumnQuality(Answer):
     std: float | None = Field(default=None, description="Sample standard deviation (n - 1).")
     quantiles: dict[str, float] | None = Field(default=None, examples=[{"0.25": 1.0, "0.5": 2.0, "0.75": 3.0}])
     n_outside_3_sigma: int | None = None
+    histogram: Histogram | None = Field(default=None, description="Of the finite values.")
+    top_values: list[ValueCount] = Field(default=[], description="The most frequent, of columns that are no features.")
 
 
 class QualityReport(Answer):
@@ -77,6 +101,7 @@ class QualityReport(Answer):
     columns: list[ColumnQuality]
     target_column: str | None = None
     target_counts: dict[str, int] | None = Field(default=None, examples=[{"0": 3679, "1": 93}])
+    correlated: list[CorrelatedPair] = Field(default=[], description="Above 0.95 either way, the strongest first.")
     warnings: list[str] = Field(description="In words, each naming its column.")
 
 
@@ -97,7 +122,16 @@ class SplitRequest(Request):
     stratify_by: ColumnName | None = Field(
         default=None, description="Keep this column's shares in every part; usually the target."
     )
+    order_by: ColumnName | None = Field(
+        default=None, description="Cut in the order of this column, usually a time: the first part has the earliest."
+    )
     seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _one_way_to_cut(self) -> "SplitRequest":
+        if self.order_by is not None and self.stratify_by is not None:
+            raise ValueError("order_by and stratify_by exclude each other; a cut in time keeps no shares")
+        return self
 
     @model_validator(mode="after")
     def _fractions_make_one(self) -> "SplitRequest":

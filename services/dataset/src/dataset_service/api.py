@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 from pynomaly_chassis.app import json_router
 from pynomaly_chassis.idempotency import IdempotencyKey
 from pynomaly_chassis.identity import CurrentCaller
@@ -11,11 +11,12 @@ from pynomaly_chassis.paging import Paging
 from pynomaly_chassis.problems import UnsupportedMediaType
 from pynomaly_contracts.base import ColumnName, Page, Seed
 from pynomaly_contracts.datasets import Dataset, QualityReport, SampleRows, Split, SplitRequest
-from pynomaly_contracts.media import ARROW_STREAM, CSV, EXCEL, JSON, NDJSON, PARQUET
+from pynomaly_contracts.media import ARROW_STREAM, CSV, EXCEL, HTML, JSON, NDJSON, PARQUET
 
 from dataset_service.formats import READABLE
+from dataset_service.quality_page import render_page
 from dataset_service.reading import UploadFields
-from dataset_service.rows import FORMATS, RowsWanted, negotiate
+from dataset_service.rows import FORMATS, RowsWanted, negotiate, prefers_html
 from dataset_service.service import DatasetService
 
 router = json_router("/datasets", "datasets")
@@ -133,10 +134,23 @@ async def delete_dataset(dataset: Reference, datasets: Datasets, caller: Current
     await datasets.delete(caller.tenant_id, dataset)
 
 
-@router.get("/{dataset}/quality", summary="Figures and warnings")
-async def get_quality(dataset: Reference, datasets: Datasets, caller: CurrentCaller) -> QualityReport:
-    """Per column and as a whole, over all rows."""
-    return await datasets.quality(caller.tenant_id, dataset)
+@router.get(
+    "/{dataset}/quality",
+    summary="Figures and warnings",
+    response_model=QualityReport,
+    responses={200: {"content": {HTML: {"schema": {"type": "string"}}}}},
+)
+async def get_quality(
+    dataset: Reference,
+    datasets: Datasets,
+    caller: CurrentCaller,
+    accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
+) -> Response:
+    """Per column and as a whole, over all rows: as JSON, or as a page with plots where text/html is accepted first."""
+    found, report = await datasets.quality(caller.tenant_id, dataset)
+    if prefers_html(accept):
+        return HTMLResponse(render_page(found, report), headers={"vary": "accept"})
+    return Response(report.model_dump_json(), media_type=JSON, headers={"vary": "accept"})
 
 
 @router.get("/{dataset}/sample", summary="Some rows")

@@ -12,6 +12,7 @@ FloatVector = NDArray[np.float64]
 MANY_MISSING = 0.5
 RARE, COMMON = 0.001, 0.5
 MIN_ROWS_FOR_IDENTIFIERS = 20
+MAX_WARNED_PAIRS = 20
 
 
 def share_out(n_rows: int, fractions: FloatVector, rng: np.random.Generator) -> IntVector:
@@ -43,6 +44,17 @@ def assign_parts(classes: IntVector, fractions: Sequence[float], seed: int) -> I
     return parts
 
 
+def assign_in_order(ranks: IntVector, fractions: Sequence[float]) -> IntVector:
+    """The part of each row, (n_rows,): the first part has the lowest ranks, and so on.
+
+    ranks: (n_rows,), any integers; rows of one rank go where the row order puts them.
+    """
+    counts = share_out(len(ranks), np.asarray(fractions, dtype=np.float64), np.random.default_rng(0))
+    parts = np.empty(len(ranks), dtype=np.int64)
+    parts[np.argsort(ranks, kind="stable")] = np.repeat(np.arange(len(counts)), counts)
+    return parts
+
+
 def column_warnings(column: ColumnQuality, n_rows: int, n_infinite: int, first_missing: int | None) -> list[str]:
     """What to mind about one column, in words."""
     found = []
@@ -71,6 +83,10 @@ def table_warnings(report: QualityReport) -> list[str]:
         found.append("no numeric column besides the target: nothing to train on")
     if report.target_counts is not None:
         found += _target_warnings(report.target_column or "", report.target_counts)
+    found += [
+        f"columns {pair.first!r} and {pair.second!r} say nearly the same: their correlation is {pair.correlation:.3f}"
+        for pair in report.correlated[:MAX_WARNED_PAIRS]
+    ]
     return found
 
 

@@ -9,6 +9,7 @@ import polars as pl
 from pynomaly_contracts.datasets import Column, ColumnQuality, Dataset, QualityReport
 from pynomaly_contracts.labels import parse_label
 
+from dataset_service.distributions import correlated, histogram, top_values
 from dataset_service.domain import column_warnings, table_warnings
 from dataset_service.parquet import block_rows, read_blocks
 
@@ -24,8 +25,10 @@ def quality_report(path: Path, dataset: Dataset) -> QualityReport:
     n_at_once = max(1, min(MAX_COLUMNS_AT_ONCE, CELLS_AT_ONCE // dataset.n_rows))
     for start in range(0, len(dataset.columns), n_at_once):
         batch = dataset.columns[start : start + n_at_once]
-        for column, figures in zip(batch, _figures(path, batch), strict=True):
-            found = _column_quality(column, figures)
+        # In memory: the streaming engine's plan for so many different figures takes longer than the figures.
+        cells = pl.scan_parquet(path, glob=False).select(column.name for column in batch).collect()
+        for column, figures in zip(batch, _figures(cells, batch), strict=True):
+            found = _column_quality(column, figures, cells[column.name])
             columns.append(found)
             warnings += column_warnings(found, dataset.n_rows, figures.get("n_infinite", 0), figures["first_missing"])
     report = QualityReport(
@@ -36,19 +39,18 @@ def quality_report(path: Path, dataset: Dataset) -> QualityReport:
         columns=columns,
         target_column=dataset.target_column,
         target_counts=_target_counts(path, dataset.target_column),
+        correlated=correlated(path, dataset.feature_columns, dataset.n_rows),
         warnings=[],
     )
     return report.model_copy(update={"warnings": table_warnings(report) + warnings})
 
 
-def _figures(path: Path, columns: list[Column]) -> list[dict[str, Any]]:
+def _figures(cells: pl.DataFrame, columns: list[Column]) -> list[dict[str, Any]]:
     expressions = [
         figure.alias(f"{position}.{name}")
         for position, column in enumerate(columns)
         for name, figure in _expressions(column).items()
     ]
-    # In memory: the streaming engine's plan for so many different figures takes longer than the figures.
-    cells = pl.scan_parquet(path, glob=False).select(column.name for column in columns).collect()
     row = cells.select(expressions).row(0, named=True)
     return [
         {name: row[f"{position}.{name}"] for name in _expressions(column)} for position, column in enumerate(columns)
@@ -79,7 +81,8 @@ def _moments(cells: pl.Expr) -> dict[str, pl.Expr]:
     }
 
 
-def _column_quality(column: Column, figures: dict[str, Any]) -> ColumnQuality:
+def _column_quality(column: Column, figures: dict[str, Any], cells: pl.Series) -> ColumnQuality:
+    is_numeric = column.type in ("integer", "number")
     quantiles = {f"{quantile:g}": figures.get(f"q{quantile:g}") for quantile in QUANTILES}
     return ColumnQuality(
         name=column.name,
@@ -88,6 +91,8 @@ def _column_quality(column: Column, figures: dict[str, Any]) -> ColumnQuality:
         n_distinct=figures["n_distinct"],
         is_constant=figures["n_distinct"] <= 1,
         **{name: figures.get(name) for name in ("min", "max", "mean", "std", "n_outside_3_sigma")},
+        histogram=histogram(cells) if is_numeric else None,
+        top_values=[] if is_numeric else top_values(cells),
         quantiles=None if quantiles["0.5"] is None else {name: q for name, q in quantiles.items() if q is not None},
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import polars as pl
 import polars.selectors as cs
-from pynomaly_contracts.media import ARROW_STREAM, CSV, NDJSON
+from pynomaly_contracts.media import ARROW_STREAM, CSV, HTML, JSON, NDJSON
 
 from dataset_service.errors import NotAcceptable
 
@@ -94,15 +94,25 @@ FORMATS = (
 )
 
 
+def prefers_html(accept: str) -> bool:
+    """Whether an Accept header names HTML, and JSON not before it: as browsers do."""
+    kinds = [kind for kind, quality in _ranges(accept) if quality > 0]
+    return HTML in kinds and JSON not in kinds[: kinds.index(HTML)]
+
+
 def negotiate(accept: str) -> RowFormat:
     """The format that an Accept header wants most; CSV where it does not care. Raises NotAcceptable (406)."""
-    ranges = sorted((_media_range(item) for item in accept.split(",")), key=lambda found: -found[1])
-    for wanted, quality in ranges:
+    for wanted, quality in _ranges(accept):
         for offered in FORMATS:
             if quality > 0 and wanted in ("*/*", offered.media_type, offered.media_type.partition("/")[0] + "/*"):
                 return offered
     listed = ", ".join(offered.media_type for offered in FORMATS)
     raise NotAcceptable(f"Accept: {accept[:200]} has none of {listed}", offered=[f.media_type for f in FORMATS])
+
+
+def _ranges(accept: str) -> list[tuple[str, float]]:
+    """Media ranges with their qualities, the most wanted first."""
+    return sorted((_media_range(item) for item in accept.split(",")), key=lambda found: -found[1])
 
 
 def _media_range(item: str) -> tuple[str, float]:

@@ -137,11 +137,11 @@ class DatasetService:
         """Refuse new work on it from now on; its bytes are collected a day later."""
         await self._repository.run(lambda tx: tx.delete(tenant_id, reference))
 
-    async def quality(self, tenant_id: str, reference: str) -> QualityReport:
-        """Figures and warnings."""
+    async def quality(self, tenant_id: str, reference: str) -> tuple[Dataset, QualityReport]:
+        """The data set, its figures and warnings."""
         stored = await self._find(tenant_id, reference)
         async with self._objects.opened(stored.object_key) as path:
-            return await self._compute(quality_report, path, stored.dataset)
+            return stored.dataset, await self._compute(quality_report, path, stored.dataset)
 
     async def sample(self, tenant_id: str, reference: str, n_rows: int, seed: int) -> SampleRows:
         """Some rows, in file order."""

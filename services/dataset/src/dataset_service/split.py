@@ -12,7 +12,7 @@ from pynomaly_chassis.problems import Invalid
 from pynomaly_chassis.storage import room_needed
 from pynomaly_contracts.datasets import Dataset, SplitRequest
 
-from dataset_service.domain import IntVector, assign_parts
+from dataset_service.domain import IntVector, assign_in_order, assign_parts
 from dataset_service.parquet import block_rows, write_table
 
 MAX_CLASSES = 1_000
@@ -39,8 +39,7 @@ def sample(path: Path, dataset: Dataset, n_rows: int, seed: int) -> pl.DataFrame
 
 def split(source: Path, dataset: Dataset, wanted: SplitRequest, targets: Mapping[str, Path]) -> dict[str, Part]:
     """Write each part, in file order, to its file. Raises Invalid (422), StorageFull (507)."""
-    classes = _classes(source, dataset, wanted.stratify_by)
-    parts = assign_parts(classes, list(wanted.fractions.values()), wanted.seed)
+    parts = _parts(source, dataset, wanted)
     counts = np.bincount(parts, minlength=len(targets))
     for name, count in zip(targets, counts, strict=True):
         if count == 0:
@@ -50,6 +49,17 @@ def split(source: Path, dataset: Dataset, wanted: SplitRequest, targets: Mapping
         for position, target in enumerate(targets.values()):
             _write_part(source, dataset, parts == position, target)
         return {name: _part(path, int(count)) for (name, path), count in zip(targets.items(), counts, strict=True)}
+
+
+def _parts(source: Path, dataset: Dataset, wanted: SplitRequest) -> IntVector:
+    fractions = list(wanted.fractions.values())
+    if wanted.order_by is None:
+        return assign_parts(_classes(source, dataset, wanted.stratify_by), fractions, wanted.seed)
+    ranks = _ranks(source, dataset, wanted.order_by, "body.order_by")
+    if 0 in ranks:
+        message = f"row {int(np.argmin(ranks)) + 1} has no value in it; every row needs its place in the order"
+        raise Invalid.field("body.order_by", wanted.order_by, message)
+    return assign_in_order(ranks, fractions)
 
 
 def _write_part(source: Path, dataset: Dataset, chosen: np.ndarray[Any, np.dtype[np.bool_]], target: Path) -> None:
@@ -68,15 +78,21 @@ def _classes(path: Path, dataset: Dataset, column: str | None) -> IntVector:
     """A number per row, equal where the column's values are; missing values are a class of their own."""
     if column is None:
         return np.zeros(dataset.n_rows, dtype=np.int64)
-    if column not in {known.name for known in dataset.columns}:
-        raise Invalid.field("body.stratify_by", column, f"data set {dataset.name!r} has no column {column!r}")
-    cells = pl.scan_parquet(path, glob=False).select(pl.col(column).rank("dense").fill_null(0)).collect()
-    classes = cells.to_series().to_numpy().astype(np.int64)
+    classes = _ranks(path, dataset, column, "body.stratify_by")
     n_classes = len(np.unique(classes))
     if n_classes > MAX_CLASSES:
         message = f"has {n_classes} different values; choose a column with at most {MAX_CLASSES}"
         raise Invalid.field("body.stratify_by", column, message)
     return classes
+
+
+def _ranks(path: Path, dataset: Dataset, column: str, field: str) -> IntVector:
+    """The dense rank of each row's value, from 1; 0 where it is missing. Raises Invalid on an unknown column."""
+    if column not in {known.name for known in dataset.columns}:
+        raise Invalid.field(field, column, f"data set {dataset.name!r} has no column {column!r}")
+    cells = pl.scan_parquet(path, glob=False).select(pl.col(column).rank("dense").fill_null(0)).collect()
+    ranks: IntVector = cells.to_series().to_numpy().astype(np.int64)
+    return ranks
 
 
 def _free_name(dataset: Dataset) -> str:
