@@ -44,8 +44,15 @@ def test_a_detector_that_is_not_online_is_refused_with_the_reason_and_what_to_us
         get_algorithm(name)
 
 
-def test_the_generated_file_is_current() -> None:
+def test_the_generated_files_are_current() -> None:
     assert main(["--check"]) == 0
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_each_algorithm_says_what_it_is_good_at_and_what_it_costs(name: str) -> None:
+    algorithm = get_algorithm(name)
+    assert algorithm.good_at.endswith(".")
+    assert {algorithm.fit_cost, algorithm.score_cost} <= {"low", "medium", "high"}
 
 
 def test_the_catalogue_and_the_check_of_parameters_import_neither_pyod_nor_scikit_learn() -> None:

@@ -23,9 +23,10 @@ class Algorithm(Answer):
     name: str = Field(examples=["IForest"])
     title: str
     description: str
+    good_at: str = Field(default="", description="The data that it suits.")
     paper: str
-    fit_cost: str = Field(description="In n rows and d features.", examples=["O(n log n)"])
-    score_cost: str
+    fit_cost: str = Field(description="low, medium or high, for some thousand rows.", examples=["low"])
+    score_cost: str = Field(description="low, medium or high, for one row.", examples=["low"])
     online: bool = Field(description="Rows can be scored one at a time.")
     parameters_schema: dict[str, Any] = Field(description="JSON Schema of `parameters`.")
 

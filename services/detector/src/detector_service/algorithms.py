@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyod.models.base import BaseDetector
 
 _FILE = "algorithms.json"
+_ROOT = Path(__file__).parents[4]  # of the repository, for what documents it
 
 
 class UnknownAlgorithm(ValueError):
@@ -52,7 +53,7 @@ class InvalidParameter(ValueError):
 
 @dataclass(frozen=True)
 class Algorithm:
-    """One entry of the catalogue. fit_cost, score_cost: low, medium or high.
+    """One entry of the catalogue. good_at: the data that it suits. fit_cost, score_cost: low, medium or high.
 
     parameters_schema: JSON Schema (draft 2020-12) of the parameters, with PyOD's defaults.
     implementation: dotted path of PyOD's class. server_side: what the server passes to it beside the parameters.
@@ -69,6 +70,7 @@ class Algorithm:
     implementation: str
     server_side: Mapping[str, Any]
     seeded: bool
+    good_at: str = ""
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -114,7 +116,7 @@ def validate_parameters(algorithm: Algorithm, parameters: Mapping[str, Any]) -> 
             message = f"{algorithm.name} has no parameter {name!r}; it has: {known}"
             raise InvalidParameter(f"parameters.{name}", value, message)
         if not _is_valid(value, properties[name]):
-            message = f"{name} must be {_requirement(properties[name])}, not {value!r}"
+            message = f"{name} must be {requirement(properties[name])}, not {value!r}"
             raise InvalidParameter(f"parameters.{name}", value, message)
 
 
@@ -154,16 +156,16 @@ def _as_declared(value: Any, schema: Mapping[str, Any]) -> Any:
     return int(value) if fitting.get("type") == "integer" else float(value)
 
 
-def _requirement(schema: Mapping[str, Any]) -> str:
-    """What a value must be, in words."""
+def requirement(schema: Mapping[str, Any]) -> str:
+    """What a value must be, in words. schema: of one parameter."""
     if "anyOf" in schema:
-        return " or ".join(map(_requirement, schema["anyOf"]))
+        return " or ".join(map(requirement, schema["anyOf"]))
     if "const" in schema:
         return json.dumps(schema["const"])
     if "enum" in schema:
         return "one of " + ", ".join(map(json.dumps, schema["enum"]))
     if schema.get("type") == "array":
-        return f"a list of {schema['minItems']} to {schema['maxItems']}, each {_requirement(schema['items'])}"
+        return f"a list of {schema['minItems']} to {schema['maxItems']}, each {requirement(schema['items'])}"
     words = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
     bounds = " and ".join(f"{sign} {schema[key]}" for key, sign in words.items() if key in schema)
     noun = {"integer": "an integer", "number": "a number", "boolean": "true or false"}.get(schema["type"], "null")
@@ -171,20 +173,23 @@ def _requirement(schema: Mapping[str, Any]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write algorithms.json, or check that it is what would be written. Returns 1 where it is not."""
+    """Write algorithms.json and docs/algorithms.md, or check that they are what would be written: 1 where not."""
     from detector_service import catalogue  # noqa: PLC0415 - a generator's import
 
     parser = argparse.ArgumentParser(prog="python -m detector_service.algorithms", description=main.__doc__)
     action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--write", action="store_true", help="write the file")
-    action.add_argument("--check", action="store_true", help="fail when the file is not current")
-    file = Path(__file__).with_name(_FILE)
+    action.add_argument("--write", action="store_true", help="write the files")
+    action.add_argument("--check", action="store_true", help="fail when a file is not current")
+    rendered = catalogue.render(_ROOT / "examples/data")
+    files = {Path(__file__).with_name(_FILE): rendered.json, _ROOT / "docs/algorithms.md": rendered.document}
     if parser.parse_args(arguments).write:
-        file.write_text(catalogue.render(), "utf-8")
-    elif file.read_text("utf-8") != catalogue.render():
-        sys.stderr.write(f"{_FILE} is not current: python -m detector_service.algorithms --write\n")
-        return 1
-    return 0
+        for file, text in files.items():
+            file.write_text(text, "utf-8")
+        return 0
+    stale = [file.name for file, text in files.items() if not file.exists() or file.read_text("utf-8") != text]
+    for name in stale:
+        sys.stderr.write(f"{name} is not current: python -m detector_service.algorithms --write\n")
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ def _offered(found: algorithms.Algorithm) -> Algorithm:
         name=found.name,
         title=found.title,
         description=found.description,
+        good_at=found.good_at,
         paper=found.paper,
         fit_cost=found.fit_cost,
         score_cost=found.score_cost,

@@ -1,4 +1,5 @@
-"""What the catalogue says of each algorithm beside PyOD's own signatures, and how the two become algorithms.json.
+"""What the catalogue says of each algorithm beside PyOD's own signatures, and how the two become algorithms.json
+and docs/algorithms.md.
 
 Importing PyOD costs some 150 MB, which a process that only validates should not pay: `algorithms.py` reads the
 generated file. `python -m detector_service.algorithms --write` renews it.

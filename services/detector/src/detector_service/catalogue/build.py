@@ -1,4 +1,4 @@
-"""From the declarations and PyOD's signatures to algorithms.json."""
+"""From the declarations and PyOD's signatures to algorithms.json and docs/algorithms.md."""
 
 import ast
 import inspect
@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from importlib import import_module, resources
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from detector_service.catalogue import ensembles, neighbours, shapes, tails
 from detector_service.catalogue.declared import Declared
+from detector_service.catalogue.document import document
 from detector_service.catalogue.elsewhere import ELSEWHERE
 
 _BASES = {"BaseDetector", "BaseDeepLearningDetector"}
@@ -24,14 +26,24 @@ def build() -> list[dict[str, Any]]:
     return [_entry(entry) for entry in sorted(declared, key=lambda entry: entry.name.lower())]
 
 
-def render() -> str:
-    """The text of algorithms.json."""
+class Rendered(NamedTuple):
+    """The texts of algorithms.json and docs/algorithms.md."""
+
+    json: str
+    document: str
+
+
+def render(data: Path) -> Rendered:
+    """What is written. data: the folder of the examples' data sets."""
+    algorithms = build()
+    elsewhere = [asdict(entry) for entry in sorted(ELSEWHERE, key=lambda entry: entry.name.lower())]
     content = {
         "generated_by": "python -m detector_service.algorithms --write",
-        "algorithms": build(),
-        "elsewhere": [asdict(entry) for entry in sorted(ELSEWHERE, key=lambda entry: entry.name.lower())],
+        "algorithms": algorithms,
+        "elsewhere": elsewhere,
     }
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return Rendered(text, document(algorithms, elsewhere, data))
 
 
 def implementation(path: str) -> Any:

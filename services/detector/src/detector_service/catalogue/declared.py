@@ -23,6 +23,8 @@ def count(maximum: int, minimum: int = 1) -> Schema:
 class Declared:
     """What the catalogue says of one algorithm; the defaults of `parameters` are PyOD's own.
 
+    good_at: the data that it suits. fit_cost, score_cost: classes of what one core takes, with the defaults, for 7,200
+    rows of 6 columns: to fit, low below 0.1 s, high from 1 s on; per row scored, low below 5 us, high from 100 us on.
     parameters: JSON Schema of each parameter on offer, with its meaning in one line as description.
     left_out: PyOD's other parameters. server_side: those of them that the server sets, and to what.
     """
@@ -37,6 +39,7 @@ class Declared:
     parameters: Mapping[str, Schema] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()
     server_side: Mapping[str, Any] = field(default_factory=dict)
+    good_at: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,11 +31,12 @@ ENTRIES = (
     Declared(
         name="IForest",
         title="Isolation Forest",
-        description="Scores a row by how few random splits isolate it; robust on mixed tabular data.",
+        description="Scores a row by how few random splits isolate it.",
+        good_at="A first choice on mixed tables of any size: robust, and no scaling needed.",
         paper="Liu, Ting & Zhou, Isolation Forest, ICDM 2008",
         implementation="pyod.models.iforest.IForest",
-        fit_cost="low",
-        score_cost="medium",
+        fit_cost="medium",
+        score_cost="low",
         parameters={
             "n_estimators": {**count(2000), "description": "Number of trees."},
             "max_samples": {
@@ -50,11 +51,12 @@ ENTRIES = (
     Declared(
         name="INNE",
         title="Isolation by nearest-neighbour ensembles (INNE)",
-        description="Isolation by spheres around random rows instead of splits; finds local anomalies, too.",
+        description="Isolation by spheres around random rows instead of splits.",
+        good_at="Rows that are odd only for their neighbourhood, where an isolation forest passes them.",
         paper="Bandaragoda et al., Isolation-based anomaly detection using nearest-neighbor ensembles, "
         "Computational Intelligence 2018",
         implementation="pyod.models.inne.INNE",
-        fit_cost="low",
+        fit_cost="medium",
         score_cost="medium",
         parameters={
             "n_estimators": {**count(2000), "description": "Number of samples."},
@@ -68,12 +70,13 @@ ENTRIES = (
     Declared(
         name="Combination",
         title="Combination of detectors (average, maximum, AOM, MOA)",
-        description="Several detectors as one, on one scale; steadier than any of them.",
+        description="Several detectors as one: their scores, brought to one scale, averaged or maximised.",
+        good_at="No labels to choose a detector by: steadier than any of its members.",
         paper="Aggarwal & Sathe, Theoretical foundations and algorithms for outlier ensembles, "
         "SIGKDD Explorations 2015",
         implementation="detector_service.combination.Combination",
         fit_cost="medium",
-        score_cost="medium",
+        score_cost="low",
         parameters={
             "detectors": {
                 "type": "array",
@@ -93,10 +96,11 @@ ENTRIES = (
     Declared(
         name="FeatureBagging",
         title="Feature bagging",
-        description="Averages one detector over random subsets of the columns; for many columns, some of them noise.",
+        description="Averages one detector over random subsets of the columns.",
+        good_at="Many columns, of which some are noise.",
         paper="Lazarevic & Kumar, Feature bagging for outlier detection, KDD 2005",
         implementation="detector_service.bagging.FeatureBagging",
-        fit_cost="high",
+        fit_cost="medium",
         score_cost="high",
         parameters={
             "base_estimator": {"enum": list(BAGGED), "description": "The algorithm, with its default parameters."},

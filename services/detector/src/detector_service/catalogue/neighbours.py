@@ -11,11 +11,12 @@ ENTRIES = (
     Declared(
         name="KNN",
         title="Distance to the nearest neighbours (kNN)",
-        description="Scores a row by its Euclidean distance to the nearest training rows; scale the features first.",
+        description="Scores a row by its Euclidean distance to the nearest training rows.",
+        good_at="Few columns on one scale, and anomalies far from everything.",
         paper="Ramaswamy et al., Efficient Algorithms for Mining Outliers from Large Data Sets, SIGMOD 2000",
         implementation="pyod.models.knn.KNN",
-        fit_cost="high",
-        score_cost="high",
+        fit_cost="low",
+        score_cost="medium",
         parameters={
             "n_neighbors": {**NEIGHBOURS, "description": "Number of neighbours, k."},
             "method": {
@@ -29,11 +30,12 @@ ENTRIES = (
     Declared(
         name="LOF",
         title="Local outlier factor (LOF)",
-        description="Compares a row's density with its neighbours'; finds rows odd for their surroundings.",
+        description="Compares the density around a row with that around its neighbours.",
+        good_at="Groups of unequal density, and rows odd for their surroundings.",
         paper="Breunig et al., LOF: Identifying Density-Based Local Outliers, SIGMOD 2000",
         implementation="pyod.models.lof.LOF",
-        fit_cost="high",
-        score_cost="high",
+        fit_cost="low",
+        score_cost="medium",
         parameters={
             "n_neighbors": {
                 **NEIGHBOURS,
@@ -46,11 +48,12 @@ ENTRIES = (
     Declared(
         name="ABOD",
         title="Angle-based outlier detection (ABOD), fast",
-        description="Scores a row by how little the angles to pairs of its neighbours vary; for many features.",
+        description="Scores a row by how little the angles to pairs of its neighbours vary.",
+        good_at="Many columns, where distances lose their meaning.",
         paper="Kriegel et al., Angle-based outlier detection in high-dimensional data, KDD 2008",
         implementation="pyod.models.abod.ABOD",
         fit_cost="high",
-        score_cost="high",
+        score_cost="medium",
         parameters={
             "n_neighbors": {
                 **count(100, minimum=3),
@@ -63,10 +66,11 @@ ENTRIES = (
     Declared(
         name="CBLOF",
         title="Cluster-based local outlier factor (CBLOF)",
-        description="Scores a row by its distance to the nearest large cluster; for data that falls into groups.",
+        description="Scores a row by its distance to the nearest large cluster.",
+        good_at="Data that falls into a few groups.",
         paper="He, Xu & Deng, Discovering cluster-based local outliers, Pattern Recognition Letters 2003",
         implementation="pyod.models.cblof.CBLOF",
-        fit_cost="medium",
+        fit_cost="low",
         score_cost="low",
         parameters={
             "n_clusters": {**count(1000, minimum=2), "description": "Number of clusters (k-means)."},
@@ -88,11 +92,12 @@ ENTRIES = (
         name="HDBSCAN",
         title="Hierarchical density-based clustering (HDBSCAN)",
         description="Scores a row by how loosely its nearest training rows belong to their clusters.",
+        good_at="Groups of any shape and unequal density, among noise.",
         paper="Campello, Moulavi & Sander, Density-based clustering based on hierarchical density estimates, "
         "PAKDD 2013",
         implementation="pyod.models.hdbscan.HDBSCAN",
-        fit_cost="high",
-        score_cost="high",
+        fit_cost="medium",
+        score_cost="medium",
         parameters={
             "min_cluster_size": {
                 **count(1000, minimum=2),
@@ -114,7 +119,8 @@ ENTRIES = (
     Declared(
         name="Sampling",
         title="Distance to a sample (Sampling)",
-        description="Distance to the nearest of a few random training rows; as fast as it is simple.",
+        description="Distance to the nearest of a few random training rows.",
+        good_at="A quick baseline on very many rows.",
         paper="Sugiyama & Borgwardt, Rapid distance-based outlier detection via sampling, NIPS 2013",
         implementation="pyod.models.sampling.Sampling",
         fit_cost="low",

@@ -15,11 +15,12 @@ ENTRIES = (
     Declared(
         name="PCA",
         title="Principal component analysis (PCA)",
-        description="Scores a row by its weighted distance to the principal axes; for correlated features.",
+        description="Scores a row by its weighted distance to the principal axes.",
+        good_at="Correlated columns, of which a row breaks the correlation.",
         paper="Shyu et al., A Novel Anomaly Detection Scheme Based on Principal Component Classifier, ICDM 2003",
         implementation="pyod.models.pca.PCA",
         fit_cost="low",
-        score_cost="medium",
+        score_cost="low",
         parameters={
             "n_components": {
                 "anyOf": [{"type": "integer", "minimum": 1}, FRACTION, {"type": "null"}],
@@ -37,10 +38,11 @@ ENTRIES = (
     Declared(
         name="GMM",
         title="Gaussian mixture (GMM)",
-        description="Scores a row by how unlikely it is under a mixture of Gaussians; for groups of elliptic shape.",
+        description="Scores a row by how unlikely it is under a mixture of Gaussians.",
+        good_at="Groups of elliptic shape.",
         paper="Aggarwal, Outlier Analysis, chapter 2, Springer 2017",
         implementation="pyod.models.gmm.GMM",
-        fit_cost="medium",
+        fit_cost="low",
         score_cost="low",
         parameters={
             "n_components": {**count(100), "description": "Number of Gaussians."},
@@ -66,11 +68,12 @@ ENTRIES = (
     Declared(
         name="KDE",
         title="Kernel density estimation (KDE)",
-        description="Scores a row by the density of training rows around it; scale the features, or the bandwidth.",
+        description="Scores a row by the density of training rows around it.",
+        good_at="Few columns on one scale, with groups of any shape.",
         paper="Latecki, Lazarevic & Pokrajac, Outlier detection with kernel density functions, MLDM 2007",
         implementation="pyod.models.kde.KDE",
         fit_cost="high",
-        score_cost="high",
+        score_cost="medium",
         parameters={
             "bandwidth": {**POSITIVE, "description": "Width of the Gaussian around each row, in the features' units."},
         },
@@ -80,7 +83,8 @@ ENTRIES = (
     Declared(
         name="KPCA",
         title="Kernel principal component analysis (KPCA)",
-        description="What the components of a kernel's feature space leave of a row; for curved shapes.",
+        description="Scores a row by what the components of a kernel's feature space leave of it.",
+        good_at="Curved shapes, on some thousand rows.",
         paper="Hoffmann, Kernel PCA for novelty detection, Pattern Recognition 2007",
         implementation="pyod.models.kpca.KPCA",
         fit_cost="high",
@@ -113,11 +117,12 @@ ENTRIES = (
     Declared(
         name="MCD",
         title="Minimum covariance determinant (MCD)",
-        description="Distance from a robust centre in units of a robust covariance; for one elliptic group.",
+        description="Distance from a robust centre in units of a robust covariance.",
+        good_at="One elliptic group, with anomalies among the training rows.",
         paper="Hardin & Rocke, Outlier detection in the multiple cluster setting using the minimum covariance "
         "determinant estimator, Computational Statistics & Data Analysis 2004",
         implementation="pyod.models.mcd.MCD",
-        fit_cost="medium",
+        fit_cost="high",
         score_cost="low",
         parameters={
             "assume_centered": {**SWITCH, "description": "Take zero for the centre of the data."},
@@ -131,11 +136,12 @@ ENTRIES = (
     Declared(
         name="OCSVM",
         title="One-class support vector machine (OCSVM)",
-        description="How far outside a border around most of the training rows a row lies; scale the features first.",
+        description="How far outside a border around most of the training rows a row lies.",
+        good_at="Training rows that are mostly normal, on one scale.",
         paper="Schoelkopf et al., Estimating the support of a high-dimensional distribution, Neural Computation 2001",
         implementation="pyod.models.ocsvm.OCSVM",
         fit_cost="high",
-        score_cost="high",
+        score_cost="medium",
         parameters={
             "kernel": KERNEL,
             "degree": {**count(10), "description": "Degree of poly."},
@@ -153,11 +159,11 @@ ENTRIES = (
     Declared(
         name="CD",
         title="Cook's distance (CD)",
-        description="How much a row would bend the regression of each column on the others; for columns that explain "
-        "each other.",
+        description="Scores a row by how much it would bend the regression of each column on the others.",
+        good_at="Columns that explain each other linearly.",
         paper="Cook, Detection of influential observation in linear regression, Technometrics 1977",
         implementation="detector_service.cooks_distance.CD",
-        fit_cost="high",
+        fit_cost="low",
         score_cost="high",
     ),
 )

@@ -6,7 +6,8 @@ ENTRIES = (
     Declared(
         name="ECOD",
         title="Empirical cumulative distributions (ECOD)",
-        description="Adds up how far out in the tail of each feature a row lies. Nothing to tune; a first choice.",
+        description="Adds up how far out in the tail of each feature a row lies.",
+        good_at="A first choice: nothing to tune, and each column's part can be read.",
         paper="Li et al., ECOD: Unsupervised Outlier Detection Using Empirical Cumulative Distribution Functions, "
         "IEEE TKDE 2022",
         implementation="pyod.models.ecod.ECOD",
@@ -18,6 +19,7 @@ ENTRIES = (
         name="COPOD",
         title="Copula-based tails (COPOD)",
         description="Adds up how far out a row lies in the tail that each feature's skewness points to.",
+        good_at="As ECOD, on columns that are skewed to one side.",
         paper="Li et al., COPOD: Copula-Based Outlier Detection, ICDM 2020",
         implementation="pyod.models.copod.COPOD",
         fit_cost="low",
@@ -27,7 +29,8 @@ ENTRIES = (
     Declared(
         name="HBOS",
         title="Histogram-based outlier score (HBOS)",
-        description="Scores a row by how sparse its bin is in each feature's histogram; fast on very large data.",
+        description="Scores a row by how sparse its bin is in each feature's histogram.",
+        good_at="Very large data, and columns of little dependence.",
         paper="Goldstein & Dengel, Histogram-based Outlier Score (HBOS), KI 2012",
         implementation="pyod.models.hbos.HBOS",
         fit_cost="low",
@@ -44,7 +47,8 @@ ENTRIES = (
     Declared(
         name="LODA",
         title="Lightweight on-line detector of anomalies (LODA)",
-        description="Averages the histograms of random projections; very fast, and good on many features.",
+        description="Averages the histograms of random projections.",
+        good_at="Very many rows or columns, and little time.",
         paper="Pevny, Loda: Lightweight on-line detector of anomalies, Machine Learning 2016",
         implementation="pyod.models.loda.LODA",
         fit_cost="low",
@@ -61,7 +65,8 @@ ENTRIES = (
     Declared(
         name="MAD",
         title="Median absolute deviation (MAD)",
-        description="Deviation of a single feature from its median, in robust standard deviations; one column only.",
+        description="Deviation of a single feature from its median, in robust standard deviations.",
+        good_at="One column, with a limit that people know by heart.",
         paper="Iglewicz & Hoaglin, How to Detect and Handle Outliers, ASQC 1993",
         implementation="pyod.models.mad.MAD",
         fit_cost="low",
@@ -77,7 +82,8 @@ ENTRIES = (
     Declared(
         name="QMCD",
         title="Quasi-Monte Carlo discrepancy (QMCD)",
-        description="Scores a row by its share in how unevenly the rows fill the space; for few features.",
+        description="Scores a row by its share in how unevenly the rows fill the space.",
+        good_at="Few columns with values spread over their range.",
         paper="Fang & Ma, Wrap-around L2-discrepancy of random sampling, Latin hypercube and uniform designs, "
         "Journal of Complexity 2001",
         implementation="pyod.models.qmcd.QMCD",
