@@ -1,6 +1,6 @@
 """Detectors and algorithms: the detector service's payloads."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -50,6 +50,62 @@ class AlgorithmList(Answer):
     next_cursor: None = None
 
 
+Missing = Literal["reject", "median", "indicator"]
+Categories = Literal["reject", "onehot", "frequency"]
+Dates = Literal["reject", "parts"]
+Unknown = Literal["other", "reject"]
+Scaling = Literal["none", "standard", "robust", "quantile"]
+MaxCategories = Annotated[
+    int,
+    Field(
+        ge=1, le=256, description="onehot: so many of the most frequent have a feature each; the rest share 'other'."
+    ),
+]
+_MISSING = (
+    "reject: no value may be missing. median: the training rows' median stands in, or their most frequent text. "
+    "indicator: as median, and a feature says where a value was missing, for each column that lacked some in training."
+)
+_CATEGORIES = (
+    "onehot: a feature, 0 or 1, for each category, and one for all others. frequency: the share of the training rows "
+    "that have the category, 0 for one that they did not have. reject: no text. Not said: text columns are used where "
+    "feature_columns names them, as onehot up to max_categories different texts and as frequency beyond."
+)
+_DATES = (
+    "parts: days since 1970-01-01 UTC, and weekday, month, day of the month and, of datetimes, the hour, each as the "
+    "sine and cosine of its place on a circle. reject: no dates. Not said: parts, where feature_columns names them."
+)
+_UNKNOWN = "A text that the training rows did not have. other: scored as such. reject: the row is refused."
+_SCALING = (
+    "Of numbers and of the days of dates. standard: (x - mean) / standard deviation. robust: (x - median) / "
+    "interquartile range. quantile: the position among the training rows, from 0 to 1."
+)
+
+
+class ColumnPreprocessing(Request):
+    """What one column does otherwise than the others; what is not said is as for all."""
+
+    missing: Missing | None = None
+    categories: Categories | None = None
+    max_categories: MaxCategories | None = None
+    unknown: Unknown | None = None
+    dates: Dates | None = None
+    scaling: Scaling | None = None
+
+
+class Preprocessing(Request):
+    """How raw columns become the numbers that an algorithm sees. It is part of the model: raw rows are scored."""
+
+    missing: Missing = Field(default="reject", description=_MISSING)
+    categories: Categories | None = Field(default=None, description=_CATEGORIES)
+    max_categories: MaxCategories = 32
+    unknown: Unknown = Field(default="other", description=_UNKNOWN)
+    dates: Dates | None = Field(default=None, description=_DATES)
+    scaling: Scaling = Field(default="none", description=_SCALING)
+    columns: dict[ColumnName, ColumnPreprocessing] = Field(
+        default={}, max_length=10_000, description="By column, what differs.", examples=[{"age": {"missing": "median"}}]
+    )
+
+
 class DetectorCreate(Request):
     """A detector to be: an algorithm with its parameters. It detects once it is trained."""
 
@@ -58,8 +114,12 @@ class DetectorCreate(Request):
     contamination: Contamination = 0.1
     parameters: dict[str, Any] = Field(default={}, examples=[{"n_estimators": 100}])
     feature_columns: list[ColumnName] = Field(
-        default=[], max_length=10_000, description="Empty: every numeric column that is not the target."
+        default=[],
+        max_length=10_000,
+        description="Empty: every column of numbers or booleans that is not the target, and those of texts and dates "
+        "where preprocessing says what to make of them.",
     )
+    preprocessing: Preprocessing = Preprocessing()
     seed: Seed = 0
     description: Description | None = None
 
@@ -70,6 +130,7 @@ class DetectorUpdate(Request):
     contamination: Contamination | None = None
     parameters: dict[str, Any] | None = None
     feature_columns: list[ColumnName] | None = Field(default=None, max_length=10_000)
+    preprocessing: Preprocessing | None = Field(default=None, description="All of it anew.")
     seed: Seed | None = None
     description: Description | None = None
 
@@ -82,6 +143,7 @@ class Detector(Resource):
     contamination: float
     parameters: dict[str, Any]
     feature_columns: list[str]
+    preprocessing: dict[str, Any] = Field(default={}, description="As it was asked for; empty: all defaults.")
     seed: int
     description: str | None = None
     state: Literal["untrained", "trained"] = "untrained"

@@ -19,12 +19,13 @@ from pynomaly_contracts.detectors import (
     DetectorCreate,
     DetectorUpdate,
     EvaluateRequest,
+    Preprocessing,
     TrainRequest,
 )
 from pynomaly_contracts.jobs import FINISHED, Job, JobAccepted, JobKind, JobState
 from pynomaly_contracts.problems import FieldProblem
 
-from detector_service import algorithms, domain
+from detector_service import algorithms, domain, features
 from detector_service.clients import DatasetClient, ModelClient
 from detector_service.errors import DatasetNotFound, DataUnfit, DetectorNotTrained
 from detector_service.notifications import Notifications, wait_for
@@ -75,6 +76,8 @@ class DetectorService:
         """Change what is sent; null leaves all but the description as it is. Raises DetectorNotFound, Invalid."""
         sent = wanted.model_dump(exclude_unset=True)
         changes = {name: value for name, value in sent.items() if value is not None or name == "description"}
+        if wanted.preprocessing is not None:
+            changes["preprocessing"] = wanted.preprocessing.model_dump()
 
         async def change(tx: Transaction) -> Detector:
             detector = await tx.detectors.get(tenant_id, ref)
@@ -242,13 +245,18 @@ def _train_spec(detector: Detector, dataset: Dataset) -> TrainSpec:
         message = f"data set {dataset.name!r} has {dataset.n_rows} row; training needs at least 2"
         raise DataUnfit.because([("body.dataset_id", str(dataset.id), message)])
     try:
-        features, ignored = domain.choose_features(dataset.columns, dataset.target_column, detector.feature_columns)
+        preprocessing = Preprocessing.model_validate(detector.preprocessing)
+        columns, ignored = features.choose_features(
+            dataset.columns, dataset.target_column, detector.feature_columns, preprocessing
+        )
     except domain.Unfit as error:
         raise DataUnfit.because(error.refusals) from error
     return TrainSpec(
         dataset_id=dataset.id,
         dataset_version=dataset.version,
-        feature_columns=features,
+        feature_columns=[column.name for column in columns],
+        columns=columns,
+        preprocessing=preprocessing,
         ignored_columns=ignored,
         detector_name=detector.name,
         algorithm=detector.algorithm,
@@ -265,8 +273,9 @@ def _target_of(dataset: Dataset, ref: str) -> str:
     return dataset.target_column
 
 
-def _check_columns(dataset: Dataset, features: Sequence[str]) -> None:
+def _check_columns(dataset: Dataset, names: Sequence[str]) -> None:
+    """Their types are compared where the model is read."""
     try:
-        domain.check_features(dataset.columns, features)
+        features.check_names(dataset.columns, names)
     except domain.Unfit as error:
         raise DataUnfit.because(error.refusals) from error

@@ -4,6 +4,8 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
+from pynomaly_contracts.datasets import Column
+from pynomaly_contracts.detectors import Preprocessing
 
 
 class _Spec(BaseModel):
@@ -15,7 +17,7 @@ class _Spec(BaseModel):
 
 
 class TrainSpec(_Spec):
-    """Fit on these columns of a data set."""
+    """Fit on these columns of a data set. columns: the features' types; none are all numbers."""
 
     detector_name: str
     algorithm: str
@@ -23,6 +25,8 @@ class TrainSpec(_Spec):
     parameters: dict[str, Any]
     seed: int
     ignored_columns: list[str]
+    columns: list[Column] = []
+    preprocessing: Preprocessing = Preprocessing()
 
 
 class EvaluateSpec(_Spec):

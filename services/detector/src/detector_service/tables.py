@@ -18,6 +18,7 @@ detectors = sa.Table(
     sa.Column("contamination", sa.Double, nullable=False),
     sa.Column("parameters", JSONB, nullable=False),
     sa.Column("feature_columns", ARRAY(sa.Text), nullable=False),
+    sa.Column("preprocessing", JSONB, nullable=False, server_default="{}"),
     sa.Column("seed", sa.BigInteger, nullable=False),
     sa.Column("model_id", UUID(as_uuid=True)),
     sa.Column("latest_version", sa.Text),

@@ -5,20 +5,21 @@ import json
 import platform
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pynomaly_scoring import Manifest, ScoreDistribution
+from pynomaly_scoring import Manifest, Rows, ScoreDistribution
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
 
 from detector_service.algorithms import Algorithm, create_estimator, get_algorithm
-from detector_service.domain import N_NAMED, Refusal, Unfit, check_finite
+from detector_service.domain import N_NAMED, Refusal, Unfit
+from detector_service.features import SourceColumn
 
 if TYPE_CHECKING:
-    from detector_service.compile import CompiledDetector, Family
+    from detector_service.compile import CompiledDetector, Family, Pipeline, Source
 
 FloatMatrix = NDArray[np.float64]
 FloatVector = NDArray[np.float64]
@@ -31,6 +32,7 @@ _MAX_VALUES_ALONE = 5_000_000  # stock ECOD and COPOD sort all training data aga
 _MAX_CONTAMINATION = 0.5
 _MAX_WEIGHTS = 16_000_000  # 128 MB of a model
 _MAX_SEED = 2**32 - 1
+_BLOCK_ROWS = 65_536
 _QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 
 
@@ -40,7 +42,11 @@ class CompileMismatch(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class FitRequest:
-    """What to train. contamination: in (0, 0.5]. seed: in 0..2**32 - 1. feature_names: one per column, in order."""
+    """What to train. contamination: in (0, 0.5]. seed: in 0..2**32 - 1. feature_names: one per column, in order.
+
+    columns: what they hold and what becomes of them, of the same names; none are all numbers, none missing.
+    preprocessing: the settings that led to that, for the manifest.
+    """
 
     algorithm: str
     parameters: Mapping[str, Any]
@@ -49,6 +55,13 @@ class FitRequest:
     feature_names: tuple[str, ...]
     dataset_id: str
     dataset_version: str
+    columns: tuple[SourceColumn, ...] = ()
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> tuple[SourceColumn, ...]:
+        """What each feature is made of."""
+        return self.columns or tuple(SourceColumn(name=name) for name in self.feature_names)
 
 
 @dataclass(frozen=True)
@@ -62,54 +75,62 @@ class TrainedDetector:
     parity: float
 
 
-def fit_detector(request: FitRequest, features: FloatMatrix, on_stage: OnStage) -> TrainedDetector:
-    """Train. features: float64 (n_rows, n_features), n_rows >= 2, all finite.
+def fit_detector(request: FitRequest, rows: FloatMatrix | Rows, on_stage: OnStage) -> TrainedDetector:
+    """Train. rows: at least 2 raw ones; where no column is a text, their numbers alone (n_rows, n_columns) will do.
 
     on_stage(stage, progress): called as work proceeds with fit, compile, verify, done and the share done, in [0, 1].
     Raises Unfit, UnknownAlgorithm, InvalidParameter, CompileMismatch.
     """
-    from detector_service.compile import compile_detector  # noqa: PLC0415 - onnx, which only training needs
+    from detector_service.compile import Pipeline, Source, compile_detector  # noqa: PLC0415 - onnx, for training only
 
     algorithm = get_algorithm(request.algorithm)
-    _check_request(request, features)
-    features = np.ascontiguousarray(features, np.float64)
-    estimator = create_estimator(algorithm, request.parameters, request.contamination, request.seed)
+    given = rows if isinstance(rows, Rows) else Rows(rows)
+    source_rows = Rows(np.ascontiguousarray(given.numeric, np.float64), given.text)
+    _check_request(request, source_rows)
     on_stage("fit", 0.0)
+    source = Source(Pipeline.fit(request.sources, source_rows), source_rows)
+    features = source.pipeline.features(source_rows)
+    _check_size(request, *features.shape)
+    estimator = create_estimator(algorithm, request.parameters, request.contamination, request.seed)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # what numpy and scikit-learn warn of is checked below, on the scores
         _fit(estimator, algorithm, features)
         on_stage("compile", 0.6)
-        compiled = compile_detector(estimator, algorithm.name, features)
+        compiled = compile_detector(estimator, algorithm.name, features, source)
         on_stage("verify", 0.8)
-        parity = verify(estimator, algorithm, compiled, features)
+        parity = verify(estimator, algorithm, compiled, features, source)
     on_stage("done", 1.0)
-    manifest = _describe(request, algorithm, features, compiled)
+    manifest = _describe(request, algorithm, source, compiled)
     n_anomalies = int((compiled.training_scores > compiled.threshold).sum())
     return TrainedDetector(compiled.model.SerializeToString(deterministic=True), manifest, n_anomalies, parity)
 
 
-def data_digest(features: FloatMatrix, feature_names: tuple[str, ...]) -> str:
-    """SHA-256, 64 hex digits, of the names as a JSON list, a newline, and the values by row, little-endian float64."""
+def data_digest(rows: FloatMatrix | Rows, feature_names: tuple[str, ...]) -> str:
+    """SHA-256, 64 hex digits, of what was trained on: the names as a JSON list and a newline; the numbers by row,
+    little-endian float64; and the texts by column, each as a JSON string and a newline."""
     digest = hashlib.sha256(json.dumps(feature_names, ensure_ascii=False).encode() + b"\n")
-    digest.update(np.ascontiguousarray(features, "<f8").data)
+    numeric, text = rows if isinstance(rows, Rows) else Rows(rows)
+    digest.update(np.ascontiguousarray(numeric, "<f8").data)
+    for column in () if text is None else text.T:
+        for start in range(0, len(column), _BLOCK_ROWS):
+            texts = column[start : start + _BLOCK_ROWS].tolist()
+            digest.update(json.dumps(texts, separators=("\n", ":"))[1:-1].encode() + b"\n")
     return digest.hexdigest()
 
 
-def _check_request(request: FitRequest, features: FloatMatrix) -> None:
+def _check_request(request: FitRequest, rows: Rows) -> None:
     if not 0 < request.contamination <= _MAX_CONTAMINATION:
         message = "contamination is the expected share of anomalies: above 0 and at most 0.5"
         raise Unfit(Refusal("contamination", request.contamination, message))
     if not 0 <= request.seed <= _MAX_SEED:
         raise Unfit(Refusal("seed", request.seed, f"seed must be in 0..{_MAX_SEED}"))
-    n_rows, n_features = features.shape
-    if n_features == 0:
+    n_columns = rows.numeric.shape[1] + (0 if rows.text is None else rows.text.shape[1])
+    if n_columns == 0:
         raise Unfit(Refusal("feature_columns", [], "the data has no numeric column to train on; name some or add one"))
-    if n_features != len(request.feature_names):
-        raise ValueError(f"{len(request.feature_names)} feature names for {n_features} columns")
-    if n_rows < 2:
-        raise Unfit(Refusal("dataset_id", n_rows, f"training needs at least 2 rows; the data has {n_rows}"))
-    check_finite(features, request.feature_names)
-    _check_size(request, n_rows, n_features)
+    if not n_columns == len(request.feature_names) == len(request.sources):
+        raise ValueError(f"{len(request.feature_names)} feature names for {n_columns} columns")
+    if rows.n_rows < 2:
+        raise Unfit(Refusal("dataset_id", rows.n_rows, f"training needs at least 2 rows; the data has {rows.n_rows}"))
 
 
 def _check_size(request: FitRequest, n_rows: int, n_features: int) -> None:
@@ -171,16 +192,23 @@ def _fit(estimator: Any, algorithm: Algorithm, features: FloatMatrix) -> None:
         raise Unfit(Refusal("dataset_id", None, message))
 
 
-def verify(estimator: Any, algorithm: Algorithm, compiled: "CompiledDetector", features: FloatMatrix) -> float:
+def verify(
+    estimator: Any,
+    algorithm: Algorithm,
+    compiled: "CompiledDetector",
+    features: FloatMatrix,
+    source: "Source | None" = None,
+) -> float:
     """The largest deviation of the graph from PyOD on up to 1,000 training rows, in units of the tolerance.
 
-    Raises CompileMismatch where it is above 1.
+    source: the raw rows of the features, where the graph takes those. Raises CompileMismatch where it is above 1.
     """
     from detector_service.compile import FAMILIES, run_graph  # noqa: PLC0415
 
     family = FAMILIES[algorithm.name]
-    rows = _verified_rows(family, features)
-    ours = run_graph(compiled.model, rows)["raw_score"]
+    chosen = _verified(family, features)
+    ours = run_graph(compiled.model, features[chosen] if source is None else _taken(source.rows, chosen))["raw_score"]
+    rows = features[chosen]
     reference = family.reference_scores(estimator, rows)
     allowed = tolerance(reference, compiled.training_scores) + family.doubt(estimator, rows)
     deviation = float((np.abs(ours - reference) / allowed).max())
@@ -195,31 +223,42 @@ def tolerance(scores: FloatVector, training_scores: FloatVector) -> FloatVector:
     return np.maximum(PARITY * np.maximum(np.abs(scores), spread), _EXACT)
 
 
-def _verified_rows(family: "Family", features: FloatMatrix) -> FloatMatrix:
+def _verified(family: "Family", features: FloatMatrix) -> NDArray[np.int64]:
+    """Numbers of the rows that are compared."""
     n_rows = _MAX_VERIFIED_ROWS
     if family.scored_alone:
         n_rows = min(n_rows, max(16, _MAX_VALUES_ALONE // features.size))
-    return features[np.unique(np.linspace(0, len(features) - 1, n_rows).astype(np.int64))]
+    return np.unique(np.linspace(0, len(features) - 1, n_rows).astype(np.int64))
 
 
-def _describe(
-    request: FitRequest, algorithm: Algorithm, features: FloatMatrix, compiled: "CompiledDetector"
-) -> Manifest:
+def _taken(rows: Rows, numbers: NDArray[np.int64]) -> Rows:
+    return Rows(rows.numeric[numbers], None if rows.text is None else rows.text[numbers])
+
+
+def _describe(request: FitRequest, algorithm: Algorithm, source: "Source", compiled: "CompiledDetector") -> Manifest:
     return Manifest(
         algorithm=algorithm.name,
         parameters={**algorithm.defaults, **request.parameters},
         feature_names=request.feature_names,
-        n_features=features.shape[1],
+        n_features=len(request.feature_names),
         contamination=float(request.contamination),
         threshold=compiled.threshold,
-        n_train=len(features),
+        n_train=source.rows.n_rows,
         seed=request.seed,
-        data_digest=data_digest(features, request.feature_names),
+        data_digest=data_digest(source.rows, request.feature_names),
         dataset_id=request.dataset_id,
         dataset_version=request.dataset_version,
         score_distribution=_distribution(compiled.training_scores),
         versions=_versions(),
+        columns=source.pipeline.inputs,
+        preprocessing=_about_preprocessing(request, source.pipeline),
+        n_reference=compiled.n_reference or None,
     )
+
+
+def _about_preprocessing(request: FitRequest, pipeline: "Pipeline") -> dict[str, Any]:
+    """Nothing where the features are the raw columns."""
+    return {"settings": dict(request.preprocessing), **found} if (found := pipeline.describe()) else {}
 
 
 def _distribution(scores: FloatVector) -> ScoreDistribution:

@@ -192,7 +192,9 @@ async def test_each_feature_column_that_the_data_lacks_is_named(
     service: Any, make_rows: Callable[..., pa.Table]
 ) -> None:
     await service.peers.add_dataset("points", make_rows())
-    await service.create_detector(feature_columns=["a", "name", "height", "label"])
+    await service.create_detector(
+        feature_columns=["a", "name", "height", "label"], preprocessing={"categories": "reject"}
+    )
     _, problem = await post(service, "detectors/forest/train", {"dataset_id": "points"})
     assert [value for _, value in fields(problem)] == ["name", "height", "label"]
 

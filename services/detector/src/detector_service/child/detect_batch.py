@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from detector_service.child.rows import Block, read_blocks, read_schema
+from detector_service.child.rows import Block, read_checked, read_schema
 from detector_service.child.scoring import load_scorer
 from detector_service.domain import score_columns
 from detector_service.sandbox import ROWS, SCORED, Report
@@ -25,8 +25,8 @@ def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any
         schema = schema.append(pa.field(name, _TYPES[score], nullable=False))
     n_rows = n_anomalies = 0
     with pq.ParquetWriter(folder / SCORED, schema.remove_metadata()) as writer:
-        for block in read_blocks(folder / ROWS, scorer.manifest.feature_names):
-            scores = scorer.score(block.numeric, confidence=False)
+        for block in read_checked(folder / ROWS, scorer.manifest.inputs):
+            scores = scorer.score_rows(block.rows, confidence=False)
             writer.write_batch(_scored(block, schema, scores.raw_score, scores.prediction, scores.is_anomaly))
             n_rows += block.batch.num_rows
             n_anomalies += int(scores.is_anomaly.sum())

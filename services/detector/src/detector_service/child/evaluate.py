@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from detector_service.child.rows import read_blocks, read_labels
+from detector_service.child.rows import read_checked, read_labels
 from detector_service.child.scoring import load_scorer
 from detector_service.figures import check_labels, compare, confusion
 from detector_service.metrics import BoolVector, FloatVector, judge, rank
@@ -19,9 +19,9 @@ def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any
     scorer = load_scorer(folder, request)
     labels, scores, verdicts = [], [], []
     report("scoring", 0.0)
-    for block in read_blocks(folder / ROWS, scorer.manifest.feature_names):
+    for block in read_checked(folder / ROWS, scorer.manifest.inputs):
         labels.append(read_labels(block, spec.target_column))
-        found = scorer.score(block.numeric, confidence=False)
+        found = scorer.score_rows(block.rows, confidence=False)
         scores.append(found.raw_score)
         verdicts.append(found.is_anomaly)
     report("comparing", 0.9)

@@ -1,8 +1,20 @@
 """Fitted detectors as ONNX graphs: one file per family, one registry."""
 
-from detector_service.compile.compiler import CompiledDetector, compile_detector, run_graph
+from detector_service.compile.compiler import CompiledDetector, Source, compile_detector
 from detector_service.compile.family import Family
 from detector_service.compile.graph import INPUT, OUTPUTS
+from detector_service.compile.pipeline import Pipeline
 from detector_service.compile.registry import FAMILIES
+from detector_service.compile.run import run_graph
 
-__all__ = ["FAMILIES", "INPUT", "OUTPUTS", "CompiledDetector", "Family", "compile_detector", "run_graph"]
+__all__ = [
+    "FAMILIES",
+    "INPUT",
+    "OUTPUTS",
+    "CompiledDetector",
+    "Family",
+    "Pipeline",
+    "Source",
+    "compile_detector",
+    "run_graph",
+]

@@ -60,6 +60,7 @@ class Nearest(NamedTuple):
 def add_nearest(graph: Graph, rows: str, training: FloatMatrix, k: int) -> Nearest:
     """The k nearest training rows of each row."""
     n_train, n_features = training.shape
+    graph.compares_with(n_train)
     n_candidates = min(n_train, 2 * k + _SPARE_CANDIDATES)
     graph.needs_bytes_per_row(8 * max(n_train, n_candidates * n_features))
     centre = training.mean(axis=0)

@@ -15,6 +15,7 @@ _EXPONENT_ERROR = 1e-9
 def add_kde(graph: Graph, rows: str, estimator: Any, training: FloatMatrix) -> str:
     """PyOD's KDE.decision_function: minus the log of the mean over training rows r of N(x; r, bandwidth^2)."""
     n_train, n_features = training.shape
+    graph.compares_with(n_train)
     bandwidth = float(estimator.kde_.bandwidth_)
     squares = add_quick_square_distances(graph, rows, training, _EXPONENT_ERROR * bandwidth**2)
     log_sum = add_log_sum_exp(graph, graph.add("Mul", squares, graph.constant(-0.5 / bandwidth**2)))

@@ -20,6 +20,7 @@ class Kernel:
 
     def add(self, graph: Graph, rows: str, reference: FloatMatrix, error: float) -> str:
         """K of each row and reference point, (n_rows, n_reference); rbf to `error` within the reference's range."""
+        graph.compares_with(len(reference))
         if self.name == "rbf":
             squares = add_quick_square_distances(graph, rows, reference, error / self.gamma)
             return graph.add("Exp", graph.add("Mul", squares, graph.constant(-self.gamma)))

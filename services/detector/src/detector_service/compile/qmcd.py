@@ -16,6 +16,7 @@ def add_qmcd(graph: Graph, rows: str, estimator: Any, training: Any) -> str:  # 
     """
     reference, scaler = estimator._fitted_data, estimator._scaler  # noqa: SLF001 - PyOD scores with these
     n_train, n_features = reference.shape
+    graph.compares_with(n_train)
     graph.needs_bytes_per_row(8 * reference.size)
     scaled = graph.add("Add", graph.add("Mul", rows, graph.constant(scaler.scale_)), graph.constant(scaler.min_))
     apart = graph.add("Unsqueeze", scaled, graph.constant([1], np.int64))

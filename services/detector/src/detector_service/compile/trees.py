@@ -78,8 +78,11 @@ def _levels(n_cuts: int) -> Iterator[tuple[IntVector, IntVector, IntVector]]:
         first, last = first[first < last], last[first < last]
 
 
-def add_tree_ensemble(graph: Graph, source: str, trees: Sequence[Tree]) -> str:
-    """Add the sum over `trees` of the leaf that each row of `source` (n_rows, n) reaches; returns (n_rows, 1)."""
+def add_tree_ensemble(graph: Graph, source: str, trees: Sequence[Tree], *, apart: bool = False) -> str:
+    """Add the sum over `trees` of the leaf that each row of `source` (n_rows, n) reaches; returns (n_rows, 1).
+
+    apart: each tree's leaf by itself, (n_rows, n_trees).
+    """
     trees = _with_exact_sums(trees)
     inner = _starts([len(tree.splits) for tree in trees])
     leaves = _starts([len(tree.leaf_values) for tree in trees])
@@ -91,7 +94,7 @@ def add_tree_ensemble(graph: Graph, source: str, trees: Sequence[Tree]) -> str:
         "TreeEnsemble",
         source,
         domain=ML_DOMAIN,
-        n_targets=1,
+        n_targets=len(trees) if apart else 1,
         tree_roots=[tree.root + int(node) for tree, node, _ in placed],
         nodes_featureids=np.concatenate([tree.features for tree in trees]).tolist(),
         nodes_splits=numpy_helper.from_array(np.concatenate([tree.splits for tree in trees])),
@@ -100,7 +103,7 @@ def add_tree_ensemble(graph: Graph, source: str, trees: Sequence[Tree]) -> str:
         nodes_trueleafs=np.concatenate([tree.true_leaf for tree in trees]).astype(int).tolist(),
         nodes_falsenodeids=np.concatenate(false_ids).tolist(),
         nodes_falseleafs=np.concatenate([tree.false_leaf for tree in trees]).astype(int).tolist(),
-        leaf_targetids=[0] * len(leaf_values),
+        leaf_targetids=[number if apart else 0 for number, tree in enumerate(trees) for _ in tree.leaf_values],
         leaf_weights=numpy_helper.from_array(leaf_values),
     )
 
