@@ -33,12 +33,25 @@ SMALL: dict[str, dict[str, Any]] = {
     "LOF": {"n_neighbors": 3},
     "Sampling": {"subset_size": 3},
 }
+# More neighbours, clusters or samples than many of the tables have rows for.
+CROWDED: dict[str, dict[str, Any]] = {
+    "ABOD": {"n_neighbors": 10},
+    "CBLOF": {"n_clusters": 8},
+    "FeatureBagging": {"n_estimators": 3, "combination": "max"},
+    "GMM": {"n_components": 6},
+    "HDBSCAN": {"min_cluster_size": 8},
+    "INNE": {"n_estimators": 3, "max_samples": 20},
+    "KNN": {"n_neighbors": 20, "method": "mean"},
+    "KPCA": {"n_components": 20},
+    "LOF": {"n_neighbors": 20},
+    "Sampling": {"subset_size": 20},
+}
 UNIVARIATE = frozenset({"MAD"})
 
 
 @st.composite
 def awkward_tables(draw: st.DrawFn) -> NDArray[np.float64]:
-    """Ties, duplicates, constant columns, huge and tiny scales, offsets of 1e6, few rows; (3..40, 1..4)."""
+    """Ties, duplicates, constant columns, huge, tiny and unequal scales, offsets of 1e6, few rows; (3..40, 1..4)."""
     n_rows, n_features = draw(st.integers(3, 40)), draw(st.integers(1, 4))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     table = rng.normal(size=(n_rows, n_features))
@@ -48,6 +61,8 @@ def awkward_tables(draw: st.DrawFn) -> NDArray[np.float64]:
         table[n_rows // 2 :] = table[: n_rows - n_rows // 2]
     if draw(st.booleans()):
         table[:, 0] = draw(st.sampled_from([0.0, 1.0, -7.5]))
+    if draw(st.booleans()):
+        table[:, -1] *= draw(st.sampled_from([1e-4, 1e5]))
     scale = draw(st.sampled_from([1.0, 1e-40, 1e-9, 1e3, 1e30]))
     offset = draw(st.sampled_from([0.0, 1e6, -1e6])) if 1 <= scale <= 1e3 else 0.0
     return table * scale + offset
@@ -63,12 +78,12 @@ def rows_around(training: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("algorithm", sorted(FAMILIES))
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), derandomize=True, deadline=None)
-@given(training=awkward_tables())
-def test_the_graph_scores_awkward_data_as_pyod_does(algorithm: str, training: NDArray[np.float64]) -> None:
-    estimator, family = (
-        create_estimator(get_algorithm(algorithm), SMALL.get(algorithm, {}), 0.2, seed=0),
-        FAMILIES[algorithm],
-    )
+@given(training=awkward_tables(), parameters=st.sampled_from((SMALL, CROWDED)))
+def test_the_graph_scores_awkward_data_as_pyod_does(
+    algorithm: str, training: NDArray[np.float64], parameters: dict[str, dict[str, Any]]
+) -> None:
+    family = FAMILIES[algorithm]
+    estimator = create_estimator(get_algorithm(algorithm), parameters.get(algorithm, {}), 0.2, seed=0)
     training = training[:, :1].copy() if algorithm in UNIVARIATE else training
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -84,9 +99,11 @@ def test_the_graph_scores_awkward_data_as_pyod_does(algorithm: str, training: ND
     np.testing.assert_array_equal(ours["is_anomaly"][clear], (reference > detector.threshold)[clear])
     assert ((ours["prediction"] > 0) & (ours["prediction"] < 1)).all()
     assert ((ours["confidence"] >= 0) & (ours["confidence"] <= 1)).all()
+    apart = tolerance(ours["raw_score"], detector.training_scores) / 10
+    reverse = run_graph(detector.model, np.ascontiguousarray(rows[::-1]), threads=2)["raw_score"][::-1]
+    assert (np.abs(reverse - ours["raw_score"]) <= apart).all()
     alone = np.array([run_graph(detector.model, row[np.newaxis])["raw_score"][0] for row in rows[::9]])
-    together = ours["raw_score"][::9]
-    assert (np.abs(alone - together) <= tolerance(together, detector.training_scores) / 10).all()
+    assert (np.abs(alone - ours["raw_score"][::9]) <= apart[::9]).all()
 
 
 def fits(estimator: Any, training: NDArray[np.float64]) -> bool:
