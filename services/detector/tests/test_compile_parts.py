@@ -1,5 +1,7 @@
 """The pieces graphs are made of: step functions, histograms, frozen tails, calibration."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from detector_service.compile import compile_detector, run_graph
@@ -11,6 +13,9 @@ from detector_service.compile.forest import average_path_length
 from detector_service.compile.graph import INPUT, OUTPUTS, Graph
 from detector_service.compile.skewness import doubtful_intervals, symmetric_intervals, zero_skew_columns
 from detector_service.compile.trees import StepFunction, add_tree_ensemble, balanced_tree
+from detector_service.thresholds import rounding
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto
 from pyod.models.base import BaseDetector
@@ -126,11 +131,13 @@ class Given(BaseDetector):  # type: ignore[misc]  # PyOD is untyped
         return X[:, 0]
 
 
-def run_tail(training_scores: NDArray[np.float64], scores: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def run_tail(
+    training_scores: NDArray[np.float64], scores: NDArray[np.float64], **threshold: Any
+) -> dict[str, NDArray[np.float64]]:
     graph = Graph(1)
     raw = graph.add("Identity", INPUT)
     graph.add_named(("raw_score",), "Squeeze", raw, graph.constant([1], np.int64))
-    add_tail(graph, raw, calibrate(training_scores, 0.1))
+    add_tail(graph, raw, calibrate(training_scores, 0.1, **threshold))
     return run_graph(graph.model(OUTPUTS), scores.reshape(-1, 1))
 
 
@@ -146,6 +153,34 @@ def test_calibration_is_pyods_confidence_and_a_monotone_position(n_train: int) -
     assert (np.diff(ours["prediction"]) >= 0).all()
     position = np.searchsorted(np.sort(training_scores), scores) / n_train
     np.testing.assert_allclose(ours["prediction"], position, atol=1.5 / n_train + 2 / (MAX_KNOTS - 2))
+
+
+@given(
+    st.lists(st.one_of(st.floats(-1e300, 1e300), st.integers(0, 3).map(float)), min_size=2, max_size=30),
+    st.lists(st.one_of(st.floats(-1e307, 1e307), st.integers(0, 3).map(float)), max_size=10),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_prediction_stays_within_0_and_1_and_never_falls_from_one_float_to_the_next(
+    training: list[float], others: list[float]
+) -> None:
+    centres = np.array([*training, *others])
+    spread = float(np.subtract(*np.quantile(training, (0.75, 0.25))))
+    borders = np.concatenate([centres + sign * rounding(centres, spread) for sign in (-1, 0, 1)])
+    scores = np.concatenate((borders, np.nextafter(borders, np.inf), np.nextafter(borders, -np.inf)))
+    found = run_tail(np.array(training), np.sort(scores[np.isfinite(scores)]))["prediction"]
+    assert (np.diff(found) >= 0).all()
+    assert found.min() >= 0
+    assert found.max() <= 1
+
+
+def test_confidence_follows_a_threshold_that_was_set_otherwise_than_by_contamination() -> None:
+    training_scores = np.random.default_rng(3).gamma(2.0, size=400)
+    threshold = float(np.sort(training_scores)[-21])
+    ours = run_tail(training_scores, training_scores, fixed_threshold=threshold, n_flagged=20)
+    detector = Given(contamination=0.05).fit(training_scores[:, np.newaxis])
+    assert ours["is_anomaly"].sum() == 20
+    np.testing.assert_array_equal(ours["is_anomaly"], detector.labels_ == 1)
+    np.testing.assert_allclose(ours["confidence"], detector.predict_confidence(training_scores[:, np.newaxis]))
 
 
 def test_a_large_training_set_is_calibrated_by_at_most_4096_knots() -> None:

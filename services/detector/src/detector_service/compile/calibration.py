@@ -8,9 +8,9 @@ from onnx import TensorProto
 
 from detector_service.compile.graph import Graph
 from detector_service.compile.trees import FloatVector, StepFunction, add_tree_ensemble, balanced_tree
+from detector_service.thresholds import rounding
 
 MAX_KNOTS = 4096
-_ROUNDING = 1e-12  # of max(|score|, interquartile range): scores so close are ties
 _FLATTER = 1.0 - 1e-12  # so that rounding never lifts a segment's end above the next knot
 
 
@@ -30,28 +30,37 @@ class Calibration:
     outlier_probability: FloatVector
 
 
-def calibrate(training_scores: FloatVector, contamination: float, fixed_threshold: float | None = None) -> Calibration:
+def calibrate(
+    training_scores: FloatVector,
+    contamination: float,
+    fixed_threshold: float | None = None,
+    *,
+    n_flagged: int | None = None,
+) -> Calibration:
     """The calibration of a detector whose training rows scored `training_scores`, (n_train,), finite.
 
-    The threshold is PyOD's: the fixed one, or the (1 - contamination) quantile, raised by rounding, so that a training
+    The threshold is the fixed one, or PyOD's: the (1 - contamination) quantile, raised by rounding, so that a training
     row on it is no anomaly. The position of a score is the mean of the shares of training rows below it and
     not above it, linear between at most 4,096 knots. Every distinct score is a knot where there are no more of them.
+    n_flagged: how many of n_train rows lie above the threshold, for the confidence; without, the contamination's share.
     """
     spread = float(np.subtract(*np.quantile(training_scores, (0.75, 0.25))))
     threshold = fixed_threshold
     if threshold is None:
-        quantile = float(np.quantile(training_scores, 1.0 - contamination))
-        threshold = quantile + _ROUNDING * max(abs(quantile), spread)
+        quantile = np.quantile(training_scores, [1.0 - contamination])
+        threshold = float((quantile + rounding(quantile, spread))[0])
+    if n_flagged is None:
+        n_flagged = int(len(training_scores) * contamination)
     scores, counts = _distinct(training_scores, spread)
     at_most = np.cumsum(counts)
     n = int(at_most[-1])
     positions = (at_most - counts / 2) / n
-    probability = outlier_probability(np.concatenate(([0], at_most)), n, contamination)
+    probability = outlier_probability(np.concatenate(([0], at_most)), n, n_flagged)
     kept = _knots(positions, probability[1:])
     scores, positions = scores[kept], positions[kept]
     return Calibration(
         threshold=threshold,
-        borders=np.nextafter(scores - _ROUNDING * np.maximum(np.abs(scores), spread), -np.inf),
+        borders=np.nextafter(scores - rounding(scores, spread), -np.inf),
         starts=np.concatenate((scores[:1], scores)),
         positions=np.concatenate((positions[:1], positions)),
         slopes=np.concatenate(([0.0], _slopes(scores, positions), [0.0])),
@@ -59,16 +68,17 @@ def calibrate(training_scores: FloatVector, contamination: float, fixed_threshol
     )
 
 
-def outlier_probability(at_most: FloatVector, n_train: int, contamination: float) -> FloatVector:
+def outlier_probability(at_most: FloatVector, n_train: int, n_flagged: int) -> FloatVector:
     """Probability that a row with `at_most` training scores <= its own is called an anomaly on other training data.
 
     Perini, Vercruyssen & Davis (2020), "Quantifying the Confidence of Anomaly Detectors in Their Example-Wise
-    Predictions", as BaseDetector.predict_confidence has it. at_most: (m,), in 0..n_train.
+    Predictions", as BaseDetector.predict_confidence has it, where the detector calls n_flagged of n_train rows one.
+    at_most: (m,), in 0..n_train.
     """
     from scipy.stats import binom  # noqa: PLC0415 - a second of import that only fitting needs
 
     posterior = (1 + at_most) / (2 + n_train)
-    probability: FloatVector = 1 - binom.cdf(n_train - int(n_train * contamination), n_train, posterior)
+    probability: FloatVector = 1 - binom.cdf(n_train - n_flagged, n_train, posterior)
     return probability
 
 
@@ -76,7 +86,7 @@ def _distinct(training_scores: FloatVector, spread: float) -> tuple[FloatVector,
     """The distinct scores, ascending, and how many rows have each; scores that differ by rounding alone are one."""
     scores, counts = np.unique(training_scores, return_counts=True)
     gaps = np.diff(scores, prepend=-np.inf)
-    first_of_group = np.flatnonzero(gaps > _ROUNDING * np.maximum(np.abs(scores), spread))
+    first_of_group = np.flatnonzero(gaps > rounding(scores, spread))
     return scores[first_of_group], np.add.reduceat(counts, first_of_group)
 
 
