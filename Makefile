@@ -8,6 +8,7 @@ READY := $(VENV)/.ready
 SERVICES := dataset detector model gateway
 TOUR ?= 1
 ONCE ?= 0
+PEERS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check format lock lock-upgrade migrate image image-test charts-test mesh-test mesh-soak parts-test chaos bench mutants
@@ -31,11 +32,15 @@ parts-test: $(READY) ## what needs Debian's Prometheus, Redis and faketime, whic
 	@{ command -v promtool && command -v redis-server && command -v faketime; } >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends prometheus redis-server faketime; } >/dev/null
 	@$(BIN)/python -m pytest tests/parts
 
+portability-test: $(READY) ## every algorithm's graph under WebAssembly and the C API; needs npm, go and a C compiler (2 minutes)
+	@tests/portability/install
+	@$(BIN)/python -m pytest tests/portability
+
 chaos: $(READY) ## faults between and kill -9 of real processes, in mid-work; ends with a table of figures (8 minutes)
 	@$(BIN)/python -m pytest tests/chaos --timeout 900
 
-bench: $(READY) ## what a prediction costs, against PyOD in the same run (1 minute)
-	@$(BIN)/python tests/bench/run.py
+bench: $(READY) ## what a prediction costs, beside MLServer, MLflow, BentoML, KServe (12 minutes, and 2 GB the first time; PEERS=0: without them); ONLY="one_row start"
+	@$(BIN)/python tests/bench/run.py $(if $(filter 0,$(PEERS)),--no-peers) $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 mutants: $(READY) ## small changes to the resilience library that no test notices; MODULES="breaker retry" (hours for all)
 	@tools/mutants $(MODULES)

@@ -1,14 +1,18 @@
-"""A closed-loop HTTP load generator: `n` connections, each with one request in flight; raw sockets, no client's cost.
+"""A closed-loop HTTP load generator: some connections, each with one request in flight; raw sockets, no client's cost.
 
-python load.py URL BODY_FILE CONNECTIONS N_REQUESTS CPU    prints JSON: latencies' quantiles in ms, requests/s, errors
+python load.py CPU    reads a Turn per line as JSON from standard input, answers each by a line of figures
 """
 
 import asyncio
+import itertools
 import json
 import os
 import socket
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
@@ -18,129 +22,162 @@ import uvloop
 
 OK = b"HTTP/1.1 200"
 END_OF_HEADERS = b"\r\n\r\n"
+SAID = 300
+RECEIVE_BYTES = 2**18
 
 
-def request_bytes(url: str, body: bytes) -> bytes:
-    parts = urlsplit(url)
-    head = (
-        f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\n"
-        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    )
+@dataclass(frozen=True)
+class Turn:
+    """Requests to one address for some seconds: `bodies` are files, sent in turn; the first `warm` are not counted.
+
+    headers: further header lines, each ended by CRLF. At least `at_least` requests are made, however long they take.
+    """
+
+    url: str
+    bodies: tuple[str, ...]
+    headers: str = ""
+    connections: int = 1
+    seconds: float = 1.0
+    at_least: int = 1
+    warm: int = 0
+
+
+@cache
+def request_bytes(url: str, headers: str, body_file: str) -> bytes:
+    parts, body = urlsplit(url), Path(body_file).read_bytes()
+    head = f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\n{headers}content-length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
-def is_whole(received: bytes) -> bool:
-    """Whether an answer has arrived to its end."""
-    head, separator, body = received.partition(END_OF_HEADERS)
-    if not separator:
-        return False
-    length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
-    return len(body) >= int(length)
+class Answer:
+    """An answer as it arrives: only its head is kept."""
 
+    def __init__(self) -> None:
+        self.head = b""
+        self._missing: int | None = None
 
-class Loop(asyncio.Protocol):
-    """One connection that asks, waits for the whole answer, and asks again while there are requests left."""
-
-    def __init__(self, run: "Run") -> None:
-        self.run = run
-        self.received = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's own class, not a subclass
-        self._ask()
-
-    def data_received(self, data: bytes) -> None:
-        self.received += data
-        if not is_whole(self.received):
-            return
-        self.run.answered(time.perf_counter() - self.asked, ok=self.received.startswith(OK))
-        self.received = b""
-        self._ask()
-
-    def connection_lost(self, _: Exception | None) -> None:
-        self.run.left()
-
-    def _ask(self) -> None:
-        if self.run.take():
-            self.asked = time.perf_counter()
-            self.transport.write(self.run.request)
+    def feed(self, chunk: bytes) -> bool:
+        """Take in what came; whether this was the end."""
+        if self._missing is None:
+            self._begin(chunk)
         else:
-            self.transport.close()
+            self._missing -= len(chunk)
+        return self._missing is not None and self._missing <= 0
+
+    def _begin(self, chunk: bytes) -> None:
+        self.head += chunk
+        head, separator, body = self.head.partition(END_OF_HEADERS)
+        if separator:
+            length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+            self._missing = int(length) - len(body)
 
 
 class Run:
-    """A number of requests over a number of connections."""
+    """What came of a turn."""
 
-    def __init__(self, request: bytes, n_requests: int) -> None:
-        self.request, self.n_left = request, n_requests
+    def __init__(self, turn: Turn) -> None:
+        self._requests = [request_bytes(turn.url, turn.headers, body) for body in turn.bodies]
+        self._next: Iterator[bytes] = itertools.cycle(self._requests)
+        self._turn, self._asked = turn, 0
         self.latencies: list[float] = []
-        self.n_errors = 0
-        self.n_open = 0
+        self.refused: list[bytes] = []
+        self._ends = time.perf_counter() + turn.seconds
 
-    def take(self) -> bool:
-        self.n_left -= 1
-        return self.n_left >= 0
+    def take(self) -> bytes | None:
+        """The next request; None where the time is over."""
+        if self._asked >= self._turn.warm + self._turn.at_least and time.perf_counter() > self._ends:
+            return None
+        self._asked += 1
+        if self._asked == self._turn.warm + 1:
+            self.began = time.perf_counter()
+            self._ends = self.began + self._turn.seconds
+        return next(self._next)
 
-    def answered(self, latency_s: float, *, ok: bool) -> None:
+    def answered(self, latency_s: float, answer: Answer) -> None:
         self.latencies.append(latency_s)
-        self.n_errors += not ok
+        if not answer.head.startswith(OK):
+            self.refused.append(answer.head[:SAID])
 
-    def left(self) -> None:
-        self.n_open -= 1
-        if self.n_open == 0:
-            self.over.set_result(None)
-
-    async def measure(self, host: str, port: int, n_connections: int) -> float:
-        """Seconds that all requests took together."""
-        loop = asyncio.get_running_loop()
-        self.over: asyncio.Future[None] = loop.create_future()
-        self.n_open = n_connections
-        began = time.perf_counter()
-        for _ in range(n_connections):
-            await loop.create_connection(lambda: Loop(self), host, port)
-        await self.over
-        return time.perf_counter() - began
+    def figures(self) -> dict[str, float | str]:
+        """p50 and p99 in ms, rate in requests per second, counts, and what the first refusal said."""
+        took_s = time.perf_counter() - self.began
+        latencies_ms = np.array(self.latencies[self._turn.warm :]) * 1000
+        return {
+            "p50_ms": float(np.percentile(latencies_ms, 50)),
+            "p99_ms": float(np.percentile(latencies_ms, 99)),
+            "rps": len(latencies_ms) / took_s,
+            "n": len(latencies_ms),
+            "errors": len(self.refused),
+            "said": self.refused[0].decode(errors="replace") if self.refused else "",
+        }
 
 
-def sequential(host: str, port: int, request: bytes, n_requests: int) -> Run:
+class Loop(asyncio.Protocol):
+    """One connection that asks, waits for the whole answer, and asks again until the time is over."""
+
+    def __init__(self, run: Run, over: "asyncio.Queue[Exception | None]") -> None:
+        self._run, self._over, self._answer = run, over, Answer()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's own class, not a subclass
+        self._ask()
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer.feed(data):
+            self._run.answered(time.perf_counter() - self._asked, self._answer)
+            self._ask()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._over.put_nowait(ConnectionError("the server hung up") if self._asking else None)
+
+    def _ask(self) -> None:
+        request = self._run.take()
+        self._asking = request is not None
+        if request is None:
+            self._transport.close()
+        else:
+            self._answer, self._asked = Answer(), time.perf_counter()
+            self._transport.write(request)
+
+
+async def crowd(run: Run, host: str, port: int, n_connections: int) -> None:
+    """Many connections at once."""
+    over: asyncio.Queue[Exception | None] = asyncio.Queue()
+    for _ in range(n_connections):
+        await asyncio.get_running_loop().create_connection(lambda: Loop(run, over), host, port)
+    for _ in range(n_connections):
+        if (error := await over.get()) is not None:
+            raise error
+
+
+def sequential(run: Run, host: str, port: int) -> None:
     """One connection on a blocking socket: the least that a client can cost."""
-    run = Run(request, n_requests)
     with socket.create_connection((host, port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for _ in range(n_requests):
-            began = time.perf_counter()
+        while (request := run.take()) is not None:
+            answer, asked = Answer(), time.perf_counter()
             connection.sendall(request)
-            received = connection.recv(65536)
-            while not is_whole(received):
-                received += connection.recv(65536)
-            run.answered(time.perf_counter() - began, ok=received.startswith(OK))
-    return run
+            while not answer.feed(received := connection.recv(RECEIVE_BYTES)):
+                if not received:
+                    raise ConnectionError("the server hung up")
+            run.answered(time.perf_counter() - asked, answer)
 
 
-def figures(run: Run, took_s: float) -> dict[str, float]:
-    latencies_ms = np.array(run.latencies) * 1000
-    return {
-        "p50_ms": float(np.percentile(latencies_ms, 50)),
-        "p99_ms": float(np.percentile(latencies_ms, 99)),
-        "rps": len(run.latencies) / took_s,
-        "errors": run.n_errors,
-    }
-
-
-def main(url: str, body_file: str, connections: str, n_requests: str, cpu: str) -> None:
-    os.sched_setaffinity(0, {int(cpu)})
-    parts = urlsplit(url)
+def measure(turn: Turn) -> dict[str, float | str]:
+    parts = urlsplit(turn.url)
     host, port = parts.hostname or "", parts.port or 80
-    request, n = request_bytes(url, Path(body_file).read_bytes()), int(n_requests)
-    sequential(host, port, request, min(n, 300))  # warm up
-    began = time.perf_counter()
-    if int(connections) == 1:
-        run = sequential(host, port, request, n)
-        took_s = time.perf_counter() - began
+    run = Run(turn)
+    if turn.connections == 1:
+        sequential(run, host, port)
     else:
-        run = Run(request, n)
-        took_s = uvloop.run(run.measure(host, port, int(connections)))
-    print(json.dumps(figures(run, took_s)))
+        uvloop.run(crowd(run, host, port, turn.connections))
+    return run.figures()
+
+
+def main(cpu: str) -> None:
+    os.sched_setaffinity(0, {int(cpu)})
+    for line in sys.stdin:
+        print(json.dumps(measure(Turn(**json.loads(line)))), flush=True)
 
 
 if __name__ == "__main__":

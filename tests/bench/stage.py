@@ -1,0 +1,194 @@
+"""Where the works take place: the suite and the peers on one core, the load generator on the other."""
+
+import os
+import tempfile
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import psutil
+from dialects import MODEL, OURS_ONE, Dialect, Matrix, Vector
+from generator import Figures, Generator
+from load import Turn
+from pynomaly import Client
+from pynomaly_suite import Ports, Suite, suite_running
+from pynomaly_suite.children import Child, Children, Command
+from servers import ALL, HOST, Launch, Peer, forest_of, install
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "data"
+N_COLUMNS = 20
+OURS = "Pynomaly"
+SERVER_CPU = 0
+START_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A peer that runs."""
+
+    peer: Peer
+    launch: Launch
+    child: Child
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.launch.ports[0]}"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """rows: what the forest was trained on, (1831, 20), with their columns' names."""
+
+    quick: bool
+    suite: Suite
+    client: Client
+    generator: Generator
+    children: Children
+    folder: Path
+    rows: Matrix
+    names: list[str]
+    rivals: dict[str, Rival] = field(default_factory=dict)
+
+    @property
+    def model_url(self) -> str:
+        """Of the model service, without the gateway."""
+        return self.suite.ports.url("model")
+
+    def sample(self, n_rows: int) -> Matrix:
+        """Rows drawn from the training data, the same each time."""
+        return self.rows[np.random.default_rng(0).integers(len(self.rows), size=n_rows)]
+
+    def jittered(self, n_rows: int, seed: int = 0) -> Matrix:
+        """Rows drawn from the training data, each moved a little: no two are the same."""
+        random = np.random.default_rng(seed)
+        drawn = self.rows[random.integers(len(self.rows), size=n_rows)]
+        return drawn + random.normal(scale=0.01, size=drawn.shape)
+
+    def turn(self, url: str, dialect: Dialect, rows: Matrix, **how: float) -> Turn:
+        """Requests about these rows at this address; quicker where the whole run is."""
+        handle, name = tempfile.mkstemp(dir=self.folder, suffix=".body")
+        with os.fdopen(handle, "wb") as file:
+            file.write(dialect.body(rows, self.names))
+        seconds = 0.3 if self.quick else how.pop("seconds", 1.0)
+        return Turn(url + dialect.path, (name,), dialect.headers, **{**how, "seconds": seconds})  # type: ignore[arg-type]
+
+    def compared(self, ours: Dialect, rows: Matrix, rivals: Mapping[str, Rival], **how: float) -> dict[str, Figures]:
+        """Our figures and those of peers for the same rows, after a check that all give the same scores."""
+        asked = {OURS: (self.model_url, ours)} | {
+            label: (each.url, each.peer.dialect) for label, each in rivals.items()
+        }
+        self._check_same(asked, rows[:20])
+        turns = {label: self.turn(url, dialect, rows, **how) for label, (url, dialect) in asked.items()}
+        return self.generator.interleaved(turns, 2 if self.quick else 5)
+
+    def _check_same(self, asked: Mapping[str, tuple[str, Dialect]], rows: Matrix) -> None:
+        rows = rows[:1] if asked[OURS][1] is OURS_ONE else rows
+        found = {label: self.scores(url, dialect, rows) for label, (url, dialect) in asked.items()}
+        for label, scores in found.items():
+            np.testing.assert_allclose(scores, found[OURS], rtol=1e-6, err_msg=f"{label} scores otherwise")
+
+    def scores(self, url: str, dialect: Dialect, rows: Matrix) -> Vector:
+        """What a server says of the rows."""
+        return dialect.scores(post(url + dialect.path, dialect.body(rows, self.names), dialect.headers))
+
+    def until_first_answer(self, url: str, dialect: Dialect, who: str) -> None:
+        """Ask about one row until there is a score. Raises ProcessDied, NotReady."""
+
+        def answers() -> bool:
+            try:
+                return len(self.scores(url, dialect, self.rows[:1])) == 1
+            except (OSError, ValueError, KeyError):  # nobody listens yet, or the model is not loaded yet
+                return False
+
+        self.children.until(answers, timeout_s=START_TIMEOUT_S, what=who)
+
+    def trained(self, name: str, algorithm: str, rows: Matrix, **parameters: object) -> None:
+        """A model of this name, trained by the suite."""
+        dataset = self.client.datasets.upload(rows, name=name, columns=column_names(rows))
+        detector = self.client.detectors.create(name, algorithm=algorithm, parameters=parameters or None)
+        self.client.detectors.train(detector.id, dataset.id).wait(progress=False)
+
+
+def post(url: str, body: bytes, headers: str) -> bytes:
+    """One request's answer. Raises urllib.error.HTTPError."""
+    pairs = dict(line.split(": ", 1) for line in headers.split("\r\n") if line)
+    with urllib.request.urlopen(urllib.request.Request(url, body, pairs), timeout=60) as answer:
+        found: bytes = answer.read()
+        return found
+
+
+def column_names(rows: Matrix) -> list[str]:
+    return [f"f{i + 1}" for i in range(rows.shape[1])]
+
+
+def tree_bytes(pid: int) -> int:
+    """Memory of a process and all its children, what they share counted once (PSS)."""
+    process = psutil.Process(pid)
+    return sum(int(each.memory_full_info().pss) for each in (process, *process.children(recursive=True)))
+
+
+@contextmanager
+def stage_set(*, quick: bool, with_peers: bool, wanted: Sequence[str] = ()) -> Iterator[Stage]:
+    """The suite with the forest "bench", and the peers with the same."""
+    rows = np.loadtxt(EXAMPLES / "cardio.csv", delimiter=",", skiprows=1)[:, :N_COLUMNS]
+    if with_peers:
+        for environment in dict.fromkeys(peer.environment for peer in ALL):
+            install(environment)
+            forest_of(environment, rows, column_names(rows))
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pynomaly-bench-")))
+        folder.chmod(0o711)  # as root, PostgreSQL runs as another account
+        suite = stack.enter_context(suite_running(folder / "home"))
+        _pin(suite)
+        client = stack.enter_context(Client(url=suite.url))
+        generator, children = stack.enter_context(Generator()), stack.enter_context(Children())
+        stage = Stage(quick, suite, client, generator, children, folder, rows, column_names(rows))
+        stage.trained(MODEL, "IForest", rows)
+        if with_peers:
+            _start_peers(stage)
+        yield stage
+
+
+def _pin(suite: Suite) -> None:
+    """This process and all that it starts from now on to the servers' core; what serves is started again there."""
+    os.sched_setaffinity(0, {SERVER_CPU})
+    for name in ("model", "gateway"):
+        suite.restart(name)
+
+
+@contextmanager
+def all_cores() -> Iterator[None]:
+    """This process, and what it starts, on every core while the block runs."""
+    pinned = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    yield
+    os.sched_setaffinity(0, pinned)
+
+
+def _start_peers(stage: Stage) -> None:
+    for peer in ALL:
+        launch = prepared(stage, peer)
+        stage.rivals[peer.label] = Rival(peer, launch, started(stage.children, peer, launch))
+    for rival in stage.rivals.values():
+        stage.until_first_answer(rival.url, rival.peer.dialect, rival.peer.label)
+
+
+def prepared(stage: Stage, peer: Peer) -> Launch:
+    """A folder for a start of the peer, with its settings."""
+    forest = forest_of(peer.environment, stage.rows, stage.names)
+    launch = Launch(Path(tempfile.mkdtemp(dir=stage.folder)), forest, _free_ports())
+    peer.prepare(launch)
+    return launch
+
+
+def _free_ports() -> tuple[int, int, int]:
+    ports = Ports.free()
+    return ports.dataset, ports.detector, ports.model
+
+
+def started(children: Children, peer: Peer, launch: Launch) -> Child:
+    log = launch.folder / "server.log"
+    return children.spawn(Command(peer.label, tuple(peer.command(launch)), peer.variables(launch), log))

@@ -1,0 +1,79 @@
+"""The bench's own parts: a generator that is no bottleneck and believes no refusal, and a report that is told once."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import floor
+import pytest
+from figures import Bar, Outcome
+from generator import Generator, LoadFailed
+from load import Turn
+from pynomaly_suite import Ports
+from pynomaly_suite.children import Children, Command
+from run import report, write
+from stage import post
+from works.one_row import answers
+
+
+@pytest.fixture
+def constant(tmp_path: Path) -> Iterator[str]:
+    """A server that answers the same to everything."""
+    port = Ports.free().model
+    with Children() as children:
+        command = (sys.executable, floor.__file__, "sockets", str(port))
+        children.spawn(Command("constant", command, {}, tmp_path / "log"))
+        url = f"http://127.0.0.1:{port}"
+        children.until(lambda: answers(url), timeout_s=30, what="constant")
+        yield url
+
+
+@pytest.fixture
+def body(tmp_path: Path) -> str:
+    (tmp_path / "body").write_bytes(b"x" * 100_000)
+    return str(tmp_path / "body")
+
+
+@pytest.mark.parametrize("connections", [1, 8])
+def test_the_generator_counts_every_answer_but_those_that_warm_up(constant: str, body: str, connections: int) -> None:
+    turn = Turn(f"{constant}/", (body,), connections=connections, seconds=0.0, at_least=50, warm=10)
+    with Generator() as generator:
+        figures = generator.turn(turn)
+
+    assert 50 <= figures["n"] <= 50 + connections
+    assert 0 < figures["p50_ms"] <= figures["p99_ms"]
+
+
+def test_the_generator_takes_turns_and_gives_medians(constant: str, body: str) -> None:
+    turn = Turn(f"{constant}/", (body, body), seconds=0.0, at_least=5)
+    with Generator() as generator:
+        found = generator.interleaved({"a": turn, "b": turn}, rounds=3)
+
+    assert [found["a"].n, found["b"].n] == [15, 15]
+
+
+def test_a_server_that_refuses_ends_the_run_with_what_it_said(tmp_path: Path, body: str) -> None:
+    port = Ports.free().model
+    with Children() as children, Generator() as generator:
+        command = (sys.executable, "-m", "http.server", str(port), "--directory", str(tmp_path))
+        children.spawn(Command("refusing", command, {}, tmp_path / "log"))
+        url = f"http://127.0.0.1:{port}"
+        children.until(lambda: answers(url), timeout_s=30, what="refusing")
+        with pytest.raises(LoadFailed, match="501"):
+            generator.turn(Turn(f"{url}/", (body,), at_least=1, seconds=0.0))
+
+
+def test_a_report_replaces_the_one_before_it_in_the_document(tmp_path: Path) -> None:
+    document = tmp_path / "benchmarks.md"
+    document.write_text("# Head\n\n<!-- figures -->\nold\n<!-- /figures -->\n\nTail\n")
+
+    write(document, report({"one": Outcome([Bar("speed", "2 ms", "<= 1 ms", met=False)])}))
+
+    assert "old" not in document.read_text()
+    assert "| speed | 2 ms | <= 1 ms | **missed** |" in document.read_text()
+    assert document.read_text().startswith("# Head\n\n<!-- figures -->")
+    assert document.read_text().endswith("<!-- /figures -->\n\nTail\n")
+
+
+def test_a_constant_answers_a_post(constant: str) -> None:
+    assert post(constant, b"{}", "") == floor.BODY
