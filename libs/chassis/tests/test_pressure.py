@@ -18,6 +18,7 @@ from pynomaly_chassis.idempotency import Claim, CreatedAnswer, IdempotencyKey, I
 from pynomaly_chassis.ids import new_id
 from pynomaly_chassis.metrics import HttpMetrics
 from pynomaly_chassis.pressure import TurnAway
+from pynomaly_chassis.problems import ErrorForms
 from pynomaly_chassis.settings import ServiceSettings
 from pynomaly_resilience import Resilience, ResilienceSettings, remaining_s
 from pynomaly_resilience.asgi import LoadShedMiddleware
@@ -197,6 +198,25 @@ async def test_switched_off_nothing_is_refused_for_its_load_and_deadlines_stay(s
         gate.opened.set()
         assert [(await task).status_code for task in running] == [200] * 3
         assert (await client.get("/api/v1/jobs", headers={"x-request-deadline-ms": "0"})).status_code == 504
+
+
+async def test_a_crowd_at_a_path_of_another_protocol_is_turned_away_in_its_form(gate: Gate) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await gate.passed()
+        await Response("done")(scope, receive, send)
+
+    shedding = LoadShedMiddleware(app, max_concurrent=1, max_wait_s=5.0)
+    forms = ErrorForms({"/v2": lambda error, _: Response(f"no: {error}", error.status, None, "text/plain")})
+    door = TurnAway(shedding, shedding, HttpMetrics(CollectorRegistry()), "jobs/1", forms)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://jobs") as client:
+        taken_in = [asyncio.create_task(client.get("/")) for _ in range(2)]
+        await gate.reached_by(1)
+        shedding.queue.service_s = 3.0
+        theirs, ours = await client.get("/v2/models"), await client.get("/v20")
+        gate.opened.set()
+        assert [(await task).status_code for task in taken_in] == [200, 200]
+    assert (theirs.text, theirs.headers["retry-after"]) == ("no: more requests wait than can be served in time", "6")
+    assert ours.headers["content-type"] == "application/problem+json"
 
 
 async def test_a_crowd_is_turned_away_before_all_else_with_the_same_problem_and_counted(gate: Gate) -> None:

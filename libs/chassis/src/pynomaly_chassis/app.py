@@ -13,7 +13,7 @@ from pynomaly_contracts.problems import Problem
 from pynomaly_chassis.health import Vitals, health_router
 from pynomaly_chassis.middleware import BodyLimit
 from pynomaly_chassis.pressure import guarded
-from pynomaly_chassis.problems import UnsupportedMediaType, install_problem_handlers
+from pynomaly_chassis.problems import ErrorForms, UnsupportedMediaType, install_problem_handlers
 from pynomaly_chassis.strict_json import StrictRequest
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -50,11 +50,13 @@ def create_service(
     routers: list[APIRouter],
     lifespan: Lifespan,
     body_limit: BodyLimit | None = None,
+    error_forms: ErrorForms | None = None,
     is_front_door: bool = False,
 ) -> FastAPI:
     """The application: routes, health, problems, metrics, deadlines, the limit of its load.
 
     `body_limit` says the most bytes that a path takes; by default MAX_REQUEST_SIZE_MB everywhere.
+    `error_forms` says where errors are no problems, but what another protocol has in their place.
     `is_front_door`: /status and /openapi.json speak of the whole suite and come with `routers`.
     """
     settings = vitals.settings
@@ -70,10 +72,12 @@ def create_service(
     )
     for router in [*routers, health_router(vitals, status=not is_front_door)]:
         app.include_router(router)
-    install_problem_handlers(app)
+    install_problem_handlers(app, error_forms)
     limit = body_limit or (lambda _: settings.max_request_bytes)
     sheds = vitals.resilience.settings.enabled
-    app.add_middleware(guarded, settings=settings, metrics=vitals.metrics, body_limit=limit, sheds=sheds)
+    app.add_middleware(
+        guarded, settings=settings, metrics=vitals.metrics, body_limit=limit, sheds=sheds, forms=error_forms
+    )
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's own way to extend it
     return app
 

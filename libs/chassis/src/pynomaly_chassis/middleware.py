@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pynomaly_chassis.ids import new_request_id
 from pynomaly_chassis.metrics import HttpMetrics
-from pynomaly_chassis.problems import BodyTooLarge, ProblemError, problem_response
+from pynomaly_chassis.problems import BodyTooLarge, ErrorForms, ProblemError, Render
 from pynomaly_chassis.travelling import carrying, travelling
 
 log = structlog.get_logger()
@@ -27,9 +27,16 @@ BodyLimit = Callable[[str], int]
 class RequestMiddleware:
     """Wraps the whole application. `served_by` is said on every answer that does not say it already."""
 
-    def __init__(self, app: ASGIApp, metrics: HttpMetrics, body_limit: BodyLimit, served_by: str) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: HttpMetrics,
+        body_limit: BodyLimit,
+        served_by: str,
+        forms: ErrorForms | None = None,
+    ) -> None:
         self.app, self.metrics, self.body_limit = app, metrics, body_limit
-        self._served_by = served_by.encode()
+        self._served_by, self._forms = served_by.encode(), forms or ErrorForms()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -50,12 +57,13 @@ class RequestMiddleware:
             _refuse_declared(scope, limit)
             await self.app(scope, _capped(receive, limit), exchange.send)
         except ProblemError as error:
-            await exchange.fail(scope, error)
+            await exchange.fail(scope, error, self._forms.of(scope["path"]))
         except ClientDisconnect:
             return  # nobody is there to be answered; it counts as 499
         except Exception:
             log.exception("request.failed", path=scope["path"], request_id=exchange.request_id)
-            await exchange.fail(scope, ProblemError("something broke here; the log has it by this id"))
+            broken = ProblemError("something broke here; the log has it by this id")
+            await exchange.fail(scope, broken, self._forms.of(scope["path"]))
 
     def _record(self, scope: Scope, exchange: "_Exchange") -> None:
         route = getattr(scope.get("route"), "path", None) or "unmatched"
@@ -102,10 +110,10 @@ class _Exchange:
                 headers.append((_SERVED_BY, self._served_by))
         await self._send(message)
 
-    async def fail(self, scope: Scope, error: ProblemError) -> None:
+    async def fail(self, scope: Scope, error: ProblemError, render: Render) -> None:
         if self.started:
             raise ConnectionAbortedError("the answer broke off") from error
-        await problem_response(error, self.request_id)(scope, _nothing, self.send)
+        await render(error, self.request_id)(scope, _nothing, self.send)
 
 
 def request_id_of(scope: Scope) -> bytes:

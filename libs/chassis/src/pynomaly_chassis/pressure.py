@@ -2,6 +2,7 @@
 
 import math
 import time
+from functools import partial
 
 import structlog
 from pynomaly_contracts.headers import PRIORITY, REQUEST_ID, SERVED_BY
@@ -11,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pynomaly_chassis.metrics import HttpMetrics
 from pynomaly_chassis.middleware import BodyLimit, RequestMiddleware, known_method, request_id_of
-from pynomaly_chassis.problems import ProblemError, Unavailable, problem_response
+from pynomaly_chassis.problems import ErrorForms, ProblemError, Unavailable, problem_response
 from pynomaly_chassis.settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -20,7 +21,9 @@ log = structlog.get_logger()
 SMALL_BODY = 64 * 1024
 LOG_EVERY_S = 1.0
 _ID = "{id}"
+_TOO_BUSY = "more requests wait than can be served in time"
 _REQUEST_ID = REQUEST_ID.encode()
+_PROBLEM = PROBLEM.encode()
 
 
 class BadDeadline(ProblemError):
@@ -45,17 +48,26 @@ _KINDS: dict[int, type[ProblemError]] = {kind.status: kind for kind in (BadDeadl
 
 
 def guarded(
-    app: ASGIApp, *, settings: ServiceSettings, metrics: HttpMetrics, body_limit: BodyLimit, sheds: bool
+    app: ASGIApp,
+    *,
+    settings: ServiceSettings,
+    metrics: HttpMetrics,
+    body_limit: BodyLimit,
+    sheds: bool,
+    forms: ErrorForms | None = None,
 ) -> ASGIApp:
     """The application with what stands before it. From outside: too much load is refused, if `sheds`; requests are
     counted and given their ids; late work is refused, or cancelled until its answer has begun; places are given out,
     to interactive work before batch work.
     """
+    forms = forms or ErrorForms()
+    counted = partial(
+        RequestMiddleware, metrics=metrics, body_limit=body_limit, served_by=settings.served_by, forms=forms
+    )
     if not sheds:
-        return _counted(with_deadlines(app), settings, metrics, body_limit)
+        return counted(with_deadlines(app))
     shedding = with_load_limit(app, settings)
-    counted = _counted(with_deadlines(shedding), settings, metrics, body_limit)
-    return TurnAway(counted, shedding, metrics, settings.served_by)
+    return TurnAway(counted(with_deadlines(shedding)), shedding, metrics, settings.served_by, forms)
 
 
 def with_deadlines(app: ASGIApp) -> ASGIApp:
@@ -75,20 +87,23 @@ def with_load_limit(app: ASGIApp, settings: ServiceSettings) -> LoadShedMiddlewa
     )
 
 
-def _counted(app: ASGIApp, settings: ServiceSettings, metrics: HttpMetrics, limit: BodyLimit) -> ASGIApp:
-    return RequestMiddleware(app, metrics=metrics, body_limit=limit, served_by=settings.served_by)
-
-
 class TurnAway:
     """The first to see a request, and the cheapest: a crowd is turned away for little of what serving it costs.
 
     The problem is TooBusy's, rendered once. Each is counted; the log says how many there were, once a second.
     """
 
-    def __init__(self, app: ASGIApp, shedding: LoadShedMiddleware, metrics: HttpMetrics, served_by: str) -> None:
-        self._app, self._shedding, self._metrics = app, shedding, metrics
-        self._headers = [(b"content-type", PROBLEM.encode()), (SERVED_BY.encode(), served_by.encode())]
-        rendered = bytes(problem_response(TooBusy("more requests wait than can be served in time"), _ID).body)
+    def __init__(
+        self,
+        app: ASGIApp,
+        shedding: LoadShedMiddleware,
+        metrics: HttpMetrics,
+        served_by: str,
+        forms: ErrorForms | None = None,
+    ) -> None:
+        self._app, self._shedding, self._metrics, self._forms = app, shedding, metrics, forms or ErrorForms()
+        self._served_by = SERVED_BY.encode(), served_by.encode()
+        rendered = bytes(problem_response(TooBusy(_TOO_BUSY), _ID).body)
         self._before_id, _, self._after_id = rendered.partition(_ID.encode())
         self._n_refused, self._logged_s = 0, -math.inf
 
@@ -104,15 +119,23 @@ class TurnAway:
 
     async def _refuse(self, scope: Scope, wait_s: float, send: Send) -> None:
         request_id = request_id_of(scope)
-        body = self._before_id + request_id + self._after_id
+        content_type, body = self._rendered(scope["path"], request_id)
         headers = [
-            *self._headers,
+            (b"content-type", content_type),
             (b"content-length", b"%d" % len(body)),
             (b"retry-after", b"%d" % max(1, math.ceil(wait_s))),
             (_REQUEST_ID, request_id),
+            self._served_by,
         ]
         await send({"type": "http.response.start", "status": TooBusy.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    def _rendered(self, path: str, request_id: bytes) -> tuple[bytes, bytes]:
+        render = self._forms.of(path)
+        if render is problem_response:
+            return _PROBLEM, self._before_id + request_id + self._after_id
+        answer = render(TooBusy(_TOO_BUSY), request_id.decode())
+        return answer.headers["content-type"].encode(), bytes(answer.body)
 
     def _count(self, now_s: float) -> None:
         self._n_refused += 1

@@ -3,6 +3,7 @@
 import math
 import re
 import reprlib
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import orjson
@@ -124,34 +125,56 @@ def problem_response(error: ProblemError, request_id: str | None = None) -> Resp
     return Response(content, error.status, dict(error.headers or {}), PROBLEM)
 
 
-def install_problem_handlers(app: FastAPI) -> None:
-    """Make every error of the application a problem."""
-    app.add_exception_handler(ProblemError, _on_problem)
-    app.add_exception_handler(RequestValidationError, _on_validation)
-    app.add_exception_handler(HTTPException, _on_http)
+Render = Callable[[ProblemError, str | None], Response]
+"""An error, and its request's id, as an answer."""
 
 
-async def _on_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ProblemError)  # noqa: S101 - registered for this class
-    return problem_response(error, _request_id(request))
+class ErrorForms:
+    """How errors look, by the first path prefix that covers the path; elsewhere they are problems.
+
+    Protocols that others wrote have error bodies of their own.
+    """
+
+    def __init__(self, by_prefix: Mapping[str, Render] | None = None) -> None:
+        self._by_prefix = tuple((by_prefix or {}).items())
+
+    def of(self, path: str) -> Render:
+        """The form of what is answered at this path."""
+        for prefix, render in self._by_prefix:
+            if path == prefix or path.startswith(prefix + "/"):
+                return render
+        return problem_response
 
 
-async def _on_validation(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
+def install_problem_handlers(app: FastAPI, forms: ErrorForms | None = None) -> None:
+    """Make every error of the application a problem, or what `forms` says."""
+    forms = forms or ErrorForms()
+
+    def handled_by(problem_of: Callable[[Request, Any], ProblemError]) -> Callable[[Request, Exception], Any]:
+        async def handle(request: Request, error: Exception) -> Response:
+            return forms.of(request.url.path)(problem_of(request, error), _request_id(request))
+
+        return handle
+
+    app.add_exception_handler(ProblemError, handled_by(lambda _, error: error))
+    app.add_exception_handler(RequestValidationError, handled_by(_problem_of_validation))
+    app.add_exception_handler(HTTPException, handled_by(_problem_of_http))
+
+
+def _problem_of_validation(_: Request, error: RequestValidationError) -> ProblemError:
     if any(item["type"] == "json_invalid" for item in error.errors()):
         reason = error.errors()[0].get("ctx", {}).get("error", "not JSON")
-        return problem_response(MalformedBody(f"the body is not valid JSON: {reason}"), _request_id(request))
+        return MalformedBody(f"the body is not valid JSON: {reason}")
     fields = [_field_problem(item) for item in error.errors()]
     detail = "; ".join(f"{item.field}: {item.message}" for item in fields[:5])
-    return problem_response(Invalid(detail, errors=fields[:50]), _request_id(request))
+    return Invalid(detail, errors=fields[:50])
 
 
-async def _on_http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
+def _problem_of_http(request: Request, error: HTTPException) -> ProblemError:
     problem = _problem_of(error, request)
     for name, value in (error.headers or {}).items():
         problem.headers = {**(problem.headers or {}), name: value}
-    return problem_response(problem, _request_id(request))
+    return problem
 
 
 def _problem_of(error: HTTPException, request: Request) -> ProblemError:

@@ -16,18 +16,22 @@ from pynomaly_chassis.database import DATABASE_CALLS, Database
 from pynomaly_chassis.health import Vitals
 from pynomaly_chassis.idempotency import IdempotencyKeys
 from pynomaly_chassis.metrics import HttpMetrics
+from pynomaly_chassis.problems import ErrorForms
 from pynomaly_chassis.resilience import open_resilience
 from pynomaly_chassis.settings import load_settings
 from pynomaly_chassis.storage import open_store
 from pynomaly_resilience import Resilience
 from pynomaly_scoring import TrustedKeys
 
-from model_service.api import models, predictions, versions
+from model_service.api import models, open_inference, predictions, versions
 from model_service.artefacts import ArtefactChecker, ArtefactStore
 from model_service.changes import ChangeListener
 from model_service.intake import Intake
 from model_service.metrics import ModelMetrics
-from model_service.predictions import Predictions
+from model_service.open_inference.catalogue import Catalogue
+from model_service.open_inference.infer import Infer
+from model_service.open_inference.rest import error_response
+from model_service.predictions import Predictions, RequestLimits
 from model_service.repository import ModelRepository
 from model_service.runtime import ModelLoader, ModelRuntime
 from model_service.scoring import Scoring, ScoringPool
@@ -87,12 +91,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     parts = _Parts(resilience, database, load_keys, keys, Sweep(repository, bucket), listener, serving, pool)
 
     app = _routes(settings, metrics, runtime, parts)
-    app.state.registry = Registry(
+    app.state.registry = registry = Registry(
         repository=repository, keys=keys, store=artefacts, checker=checker, runtime=runtime, serving=serving
     )
     intake = Intake(max_bytes=settings.scoring_body_bytes)
     scoring = Scoring(serving, pool, intake, model_metrics)
-    app.state.predictions = Predictions(scoring, model_metrics, max_rows=settings.max_detection_batch_size)
+    max_rows = settings.max_detection_batch_size
+    app.state.predictions = Predictions(
+        scoring, model_metrics, RequestLimits(max_rows, settings.max_request_bytes, settings.max_table_rows)
+    )
+    app.state.infer = Infer(scoring, model_metrics, max_rows=max_rows)
+    app.state.catalogue = Catalogue(registry, scoring, database, settings.app_version)
     return app
 
 
@@ -109,9 +118,10 @@ def _routes(settings: Settings, metrics: HttpMetrics, runtime: ModelRuntime, par
         vitals,
         title="Pynomaly model service",
         description=DESCRIPTION,
-        routers=[predictions.router, models.router, versions.router],
+        routers=[predictions.router, models.router, versions.router, open_inference.router, open_inference.hot],
         lifespan=parts.running,
         body_limit=partial(_body_limit, settings),
+        error_forms=ErrorForms({open_inference.PREFIX: error_response}),
     )
 
 
@@ -120,4 +130,8 @@ def _folder(settings: Settings) -> Path | None:
 
 
 def _body_limit(settings: Settings, path: str) -> int:
-    return settings.max_artefact_size if path.endswith("/versions") else settings.max_request_bytes
+    if path.endswith("/versions"):
+        return settings.max_artefact_size
+    if path.endswith("/predict/batch"):
+        return max(settings.max_request_bytes, settings.max_table_bytes)
+    return settings.max_request_bytes

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
+from pynomaly_chassis.problems import BodyTooLarge
+
 from model_service.errors import ScoringBusy
 
 
@@ -34,11 +36,21 @@ class Place:
     def __init__(self, intake: Intake) -> None:
         self._intake, self.n_bytes = intake, 0
 
-    async def read(self, chunks: AsyncIterator[bytes]) -> bytes:
-        """The whole body, counted as it comes. Raises ScoringBusy."""
-        parts = []
+    async def read(self, chunks: AsyncIterator[bytes], max_bytes: int | None = None) -> bytes:
+        """The whole body, counted as it comes. Raises ScoringBusy, BodyTooLarge."""
+        return b"".join(await self.pieces(chunks, max_bytes))
+
+    async def pieces(self, chunks: AsyncIterator[bytes], max_bytes: int | None = None) -> list[bytes]:
+        """The body as it comes, counted. Raises ScoringBusy, BodyTooLarge."""
+        found = []
         async for chunk in chunks:
-            self._intake.take(len(chunk), self.n_bytes)
-            self.n_bytes += len(chunk)
-            parts.append(chunk)
-        return b"".join(parts)
+            self.take(len(chunk))
+            if max_bytes is not None and self.n_bytes > max_bytes:
+                raise BodyTooLarge(f"the body is over {max_bytes} bytes; send less at a time", limit_bytes=max_bytes)
+            found.append(chunk)
+        return found
+
+    def take(self, n_bytes: int) -> None:
+        """Count what came otherwise. Raises ScoringBusy."""
+        self._intake.take(n_bytes, self.n_bytes)
+        self.n_bytes += n_bytes

@@ -36,6 +36,14 @@ class StoredVersion(NamedTuple):
     object_key: str
 
 
+class IndexedVersion(NamedTuple):
+    """A version in the index of all."""
+
+    name: str
+    number: int
+    version_id: UUID
+
+
 class NewVersion(NamedTuple):
     """A checked artefact whose bytes are stored. manifest: as JSON."""
 
@@ -118,6 +126,22 @@ class ModelTransaction:
             query = query.where(VERSIONS.c.id < before)
         query = query.order_by(VERSIONS.c.id.desc()).limit(limit + 1)
         return [_version(row, model.name) for row in await self.connection.execute(query)]
+
+    async def index(self, tenant_id: str, limit: int) -> list[IndexedVersion]:
+        """At most `limit` versions of all models, by name and number."""
+        query = (
+            sa.select(MODELS.c.name, VERSIONS.c.number, VERSIONS.c.id.label("version_id"))
+            .join(VERSIONS, VERSIONS.c.model_id == MODELS.c.id)
+            .where(MODELS.c.tenant_id == tenant_id, MODELS.c.deleted_at.is_(None))
+            .order_by(MODELS.c.name, VERSIONS.c.number)
+        )
+        return [IndexedVersion(*row) for row in await self.connection.execute(query.limit(limit))]
+
+    async def numbers(self, tenant_id: str, model_id: UUID, limit: int) -> list[int]:
+        """At most `limit` versions of a model, the latest, in order."""
+        here = sa.and_(VERSIONS.c.tenant_id == tenant_id, VERSIONS.c.model_id == model_id)
+        query = sa.select(VERSIONS.c.number).where(here).order_by(VERSIONS.c.number.desc()).limit(limit)
+        return sorted(await self.connection.scalars(query))
 
     async def version(self, tenant_id: str, model_ref: str | None, version_ref: str | None) -> StoredVersion:
         """model_ref None: the tenant's default. version_ref None: what the default says, else the latest.

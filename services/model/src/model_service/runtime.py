@@ -94,6 +94,10 @@ class ModelRuntime:
         """How many models are in memory."""
         return len(self._models)
 
+    def has(self, version_id: UUID) -> bool:
+        """Whether the model is in memory; counts as no use."""
+        return version_id in self._models
+
     def peek(self, version_id: UUID) -> ServedModel | None:
         """The model if it is in memory; counts as a use."""
         model = self._models.get(version_id)

@@ -13,10 +13,11 @@ from pynomaly_contracts.models import DefaultModel, LoadedModel, Model, ModelVer
 from pynomaly_scoring import Artefact
 
 from model_service.artefacts import ArtefactChecker, ArtefactStore, sha256
-from model_service.repository import DEFAULT, LATEST, ModelRepository, ModelTransaction, NewVersion
+from model_service.repository import DEFAULT, LATEST, IndexedVersion, ModelRepository, ModelTransaction, NewVersion
 from model_service.runtime import ModelRuntime
 from model_service.serving import Serving
 
+MAX_LISTED = 10_000
 VERSIONS_ROUTE = "POST /api/v1/models/{model}/versions"
 
 
@@ -104,6 +105,17 @@ class Registry:
         """By number, id, alias or `latest`."""
         async with self._repository.transaction() as tx:
             return (await tx.version(tenant_id, model_ref, version_ref)).version
+
+    async def version_numbers(self, tenant_id: str, model_id: UUID) -> list[str]:
+        """Of the latest MAX_LISTED, in order."""
+        async with self._repository.transaction() as tx:
+            return [str(number) for number in await tx.numbers(tenant_id, model_id, MAX_LISTED)]
+
+    async def index(self, tenant_id: str) -> list[tuple[IndexedVersion, bool]]:
+        """At most MAX_LISTED versions of all models, by name and number, and whether each is in memory here."""
+        async with self._repository.transaction() as tx:
+            found = await tx.index(tenant_id, MAX_LISTED)
+        return [(version, self._runtime.has(version.version_id)) for version in found]
 
     async def artefact(self, tenant_id: str, model_ref: str, version_ref: str) -> ArtefactBytes:
         """A version with its bytes. Raises StorageUnavailable."""

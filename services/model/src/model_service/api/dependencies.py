@@ -6,11 +6,17 @@ from fastapi import Depends, Path, Request
 from pydantic import AfterValidator
 from pynomaly_contracts.base import ResourceName
 
+from model_service.open_inference.catalogue import Catalogue
 from model_service.service import Registry
 
 
 def _registry(request: Request) -> Registry:
     found: Registry = request.app.state.registry
+    return found
+
+
+def _catalogue(request: Request) -> Catalogue:
+    found: Catalogue = request.app.state.catalogue
     return found
 
 
@@ -21,6 +27,7 @@ def _no_number(alias: str) -> str:
 
 
 ModelRegistry = Annotated[Registry, Depends(_registry)]
+InferenceCatalogue = Annotated[Catalogue, Depends(_catalogue)]
 ModelRef = Annotated[str, Path(max_length=128, description="Id or name; `default` is the tenant's default model.")]
 VersionRef = Annotated[str, Path(max_length=128, description="Number, id, alias or `latest`.")]
 Alias = Annotated[ResourceName, AfterValidator(_no_number)]

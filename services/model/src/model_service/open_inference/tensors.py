@@ -19,7 +19,11 @@ Array = NDArray[Any]
 BOOL, BYTES, FP32, FP64, INT64 = "BOOL", "BYTES", "FP32", "FP64", "INT64"
 DTYPES: Final = {
     BOOL: np.dtype(np.bool_),
-    **{f"{kind}{8 * size}": np.dtype(f"<{code}{size}") for kind, code in (("UINT", "u"), ("INT", "i")) for size in (1, 2, 4, 8)},
+    **{
+        f"{kind}{8 * size}": np.dtype(f"<{code}{size}")
+        for kind, code in (("UINT", "u"), ("INT", "i"))
+        for size in (1, 2, 4, 8)
+    },
     FP32: np.dtype("<f4"),
     FP64: np.dtype("<f8"),
 }
@@ -28,22 +32,24 @@ _HALF: Final = ("FP16", "BF16")
 _MAX_DIMENSIONS: Final = 2
 _LENGTH_BYTES: Final = 4
 _NESTED = re.compile(rb"\s*\[\s*\[")
-_ELEMENTS: Final[dict[str, Any]] = {BOOL: bool, BYTES: str, FP32: float, FP64: float}
 _Decode = Callable[[msgspec.Raw], list[Any]]
 
 
-def _decoders(nested: bool) -> dict[str, _Decode]:
-    made: dict[str, _Decode] = {}
-    for datatype in DATATYPES:
-        elements = list[_ELEMENTS.get(datatype, int)]  # type: ignore[misc] # chosen here
-        made[datatype] = msgspec.json.Decoder(list[elements] if nested else elements).decode  # type: ignore[valid-type] # chosen here
-    return made
+def _decode(kind: Any) -> _Decode:
+    return msgspec.json.Decoder[list[Any]](kind).decode
 
 
-_FLAT, _ROWS = _decoders(nested=False), _decoders(nested=True)
-_WITH_NULLS: Final[dict[bool, _Decode]] = {
-    False: msgspec.json.Decoder(list[float | None]).decode,
-    True: msgspec.json.Decoder(list[list[float | None]]).decode,
+_FLAT: Final = {
+    **dict.fromkeys(DATATYPES, _decode(list[int])),
+    **dict.fromkeys((FP32, FP64), _decode(list[float | None])),
+    BOOL: _decode(list[bool]),
+    BYTES: _decode(list[str]),
+}
+_ROWS: Final = {
+    **dict.fromkeys(DATATYPES, _decode(list[list[int]])),
+    **dict.fromkeys((FP32, FP64), _decode(list[list[float | None]])),
+    BOOL: _decode(list[list[bool]]),
+    BYTES: _decode(list[list[str]]),
 }
 
 
@@ -104,7 +110,7 @@ def from_json(content: msgspec.Raw, datatype: str, shape: tuple[int, ...]) -> Ar
     try:
         given = (_ROWS if nested else _FLAT)[datatype](content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        given = _read_again(content, datatype, error, nested=nested)
+        raise TensorInvalid(f"its data is no {datatype}: {error}") from error
     return from_list(_flat(given, shape) if nested else given, datatype, shape)
 
 
@@ -124,22 +130,12 @@ def from_list(elements: Sequence[Any], datatype: str, shape: tuple[int, ...]) ->
 
 def to_binary(array: Array) -> memoryview:
     """An array of numbers or booleans, as its datatype is written."""
-    return memoryview(np.ascontiguousarray(array, array.dtype.newbyteorder("<"))).cast("B")
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data
 
 
 def datatype_of(array: Array) -> str:
     """FP64 or BOOL, which is what scores are."""
     return BOOL if array.dtype.kind == "b" else FP64
-
-
-def _read_again(content: msgspec.Raw, datatype: str, error: Exception, *, nested: bool) -> list[Any]:
-    """Nulls among numbers are rare, and looked for only where there may be some."""
-    try:
-        if datatype in (FP32, FP64):
-            return _WITH_NULLS[nested](content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as second:
-        error = second
-    raise TensorInvalid(f"its data is no {datatype}: {error}") from error
 
 
 def _flat(rows: list[list[Any]], shape: tuple[int, ...]) -> list[Any]:
