@@ -20,10 +20,10 @@ from dataset_service.errors import InvalidFile
 from dataset_service.ingest import Ingestion
 from dataset_service.parquet import read_blocks
 from dataset_service.reading import ReadingWanted, UploadFields
-from dataset_service.rows import encode_arrow, encode_csv, encode_ndjson, json_rows, negotiate
+from dataset_service.rows import encode_arrow, encode_csv, encode_ndjson, encode_parquet, json_rows, negotiate
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pynomaly_contracts.media import ARROW_STREAM, CSV, NDJSON
+from pynomaly_contracts.media import ARROW_STREAM, CSV, NDJSON, PARQUET
 
 Upload = Callable[..., Awaitable[httpx.Response]]
 ROWS = "/api/v1/datasets/table/rows"
@@ -86,6 +86,8 @@ def test_a_frame_comes_back_from_csv_arrow_and_ndjson_as_it_went_in(frame: pl.Da
         assert pl.DataFrame(arrow).equals(frame)
         lines = b"".join(encode_ndjson(again())).splitlines()
         assert [orjson.loads(line) for line in lines] == json_rows(frame)
+        parquet = pl.read_parquet(b"".join(encode_parquet(again())))
+        assert parquet.equals(frame)
 
 
 def as_parquet(frame: pl.DataFrame) -> bytes:
@@ -190,7 +192,7 @@ async def test_another_media_type_is_not_acceptable(upload: Upload, client: http
     answer = await client.get(ROWS, headers={"accept": "application/pdf"})
     assert answer.status_code == 406
     assert answer.json()["type"] == "/problems/not-acceptable"
-    assert answer.json()["offered"] == [CSV, NDJSON, ARROW_STREAM]
+    assert answer.json()["offered"] == [CSV, NDJSON, ARROW_STREAM, PARQUET]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from pynomaly_contracts.base import Answer, ColumnName, Request, Resource, ResourceName, Seed
+from pynomaly_contracts.base import Answer, ColumnName, Description, Request, Resource, ResourceName, Seed
 
 ColumnType = Literal["integer", "number", "boolean", "string", "date", "datetime"]
 FileFormat = Literal["csv", "ndjson", "json", "parquet", "arrow", "excel"]
@@ -49,6 +49,22 @@ class Dataset(Resource):
     size_bytes: int = Field(description="Of the uploaded bytes.")
     source_dataset_id: UUID | None = Field(default=None, description="What it was split from, if it was.")
     source: SourceFile | None = Field(default=None, description="How the uploaded file was read.")
+
+
+class DatasetUpdate(Request):
+    """What to change; what is left out stays. The rows never change."""
+
+    name: ResourceName | None = None
+    description: Description | None = Field(default=None, description="null removes it.")
+    target_column: ColumnName | None = Field(default=None, description="null says that no column holds labels.")
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> "DatasetUpdate":
+        if not self.model_fields_set:
+            raise ValueError("say what to change: name, description or target_column")
+        if "name" in self.model_fields_set and self.name is None:
+            raise ValueError("a data set needs a name; leave it out to keep the one it has")
+        return self
 
 
 class Histogram(Answer):

@@ -10,7 +10,7 @@ from pynomaly_chassis.identity import CurrentCaller
 from pynomaly_chassis.paging import Paging
 from pynomaly_chassis.problems import UnsupportedMediaType
 from pynomaly_contracts.base import ColumnName, Page, Seed
-from pynomaly_contracts.datasets import Dataset, QualityReport, SampleRows, Split, SplitRequest
+from pynomaly_contracts.datasets import Dataset, DatasetUpdate, QualityReport, SampleRows, Split, SplitRequest
 from pynomaly_contracts.media import ARROW_STREAM, CSV, EXCEL, HTML, JSON, NDJSON, PARQUET
 
 from dataset_service.formats import READABLE
@@ -38,8 +38,12 @@ class _RowsQuery(RowsWanted):
         columns: Annotated[list[ColumnName] | None, Query(max_length=10_000, description="Default: all.")] = None,
         offset: Annotated[int, Query(ge=0, le=10**12, description="Rows to leave out first.")] = 0,
         limit: Annotated[int | None, Query(ge=1, le=10**12, description="Default: all.")] = None,
+        filters: Annotated[
+            list[str] | None,
+            Query(alias="filter", max_length=32, description="All hold: `age>=30`, `city=Oslo`, `city!=` (is there)."),
+        ] = None,
     ) -> None:
-        super().__init__(columns, offset, limit)
+        super().__init__(columns, offset, limit, tuple(filters or ()))
 
 
 Reference = Annotated[str, Path(max_length=256, description="Id or name.", examples=["thyroid"])]
@@ -128,6 +132,14 @@ async def get_dataset(dataset: Reference, datasets: Datasets, caller: CurrentCal
     return await datasets.get(caller.tenant_id, dataset)
 
 
+@router.patch("/{dataset}", summary="Change what is said of a data set")
+async def update_dataset(
+    dataset: Reference, wanted: DatasetUpdate, datasets: Datasets, caller: CurrentCaller
+) -> Dataset:
+    """Its name, description or target column; the rows never change."""
+    return await datasets.update(caller.tenant_id, dataset, wanted)
+
+
 @router.delete("/{dataset}", status_code=204, summary="Delete a data set")
 async def delete_dataset(dataset: Reference, datasets: Datasets, caller: CurrentCaller) -> None:
     """Its name is free at once; work that runs on it ends in peace; its bytes are collected a day later."""
@@ -179,21 +191,24 @@ async def split_dataset(
 
 @router.get(
     "/{dataset}/rows",
-    summary="The rows, as CSV, NDJSON or Arrow",
+    summary="The rows, as CSV, NDJSON, Arrow or Parquet",
     response_class=StreamingResponse,
     responses={
         200: {"content": {offered.media_type: {"schema": {"type": "string"}} for offered in FORMATS}},
+        206: {"description": "The range of bytes that was asked for."},
+        304: {"description": "The caller has these bytes already."},
     },
 )
 async def get_rows(
+    request: Request,
     dataset: Reference,
     datasets: Datasets,
     caller: CurrentCaller,
     wanted: Annotated[_RowsQuery, Depends()],
-    accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
-) -> StreamingResponse:
-    """In file order, by the Accept header: text/csv (default), application/x-ndjson or Arrow's IPC stream."""
-    form = negotiate(accept)
-    found, content = await datasets.rows(caller.tenant_id, dataset, form, wanted)
-    headers = {"content-disposition": f'attachment; filename="{found.name}.{form.suffix}"', "vary": "accept"}
-    return StreamingResponse(content, media_type=form.media_type, headers=headers)
+) -> Response:
+    """In file order, by the Accept header: text/csv (default), application/x-ndjson, Arrow's IPC stream or Parquet.
+
+    If-None-Match with the answer's ETag gives 304; Range goes on with an interrupted download.
+    """
+    form = negotiate(request.headers.get("accept", "*/*"))
+    return await datasets.rows(caller.tenant_id, dataset, form, wanted, request.headers)

@@ -43,7 +43,7 @@ class Ingestion:
         with room_needed():
             table, found = self._convert()
         if self.fields.target_column is not None:
-            _check_labels(self.target, table, self.fields.target_column)
+            check_labels(self.target, table, self.fields.target_column)
         return table, found
 
     def _convert(self) -> tuple[Table, SourceFile]:
@@ -201,7 +201,7 @@ def _count(rows: pl.LazyFrame) -> int:
     return int(rows.select(pl.len()).collect(engine="streaming").item())
 
 
-def _check_labels(path: Path, table: Table, target_column: str) -> None:
+def check_labels(path: Path, table: Table, target_column: str) -> None:
     """Raises Invalid where the target column is missing or has a cell that is no label."""
     names = [column.name for column in table.columns]
     if target_column not in names:

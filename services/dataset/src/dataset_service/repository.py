@@ -110,6 +110,20 @@ class Transaction:
             statement = statement.where(datasets.c.id < before)
         return [_dataset(row) for row in await self.connection.execute(statement)]
 
+    async def update(self, tenant_id: str, dataset_id: UUID, changes: Mapping[str, Any]) -> Dataset:
+        """changes: new values by column. Raises DatasetNotFound (404), NameTaken (409)."""
+        values = {**changes, "updated_at": sa.func.now()}
+        statement = sa.update(datasets).where(self._is(tenant_id, str(dataset_id))).values(values).returning(datasets)
+        try:
+            row = (await self.connection.execute(statement)).one_or_none()
+        except IntegrityError as error:
+            if NAME_INDEX not in str(error.orig):
+                raise
+            raise _name_taken(str(changes.get("name")), "body.name") from error
+        if row is None:
+            raise _not_found(str(dataset_id))
+        return _dataset(row)
+
     async def delete(self, tenant_id: str, reference: str) -> None:
         """Leave a tombstone. Raises DatasetNotFound (404)."""
         now = sa.func.now()

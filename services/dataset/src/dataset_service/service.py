@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from fastapi import Response
+from fastapi.responses import StreamingResponse
 from pydantic import TypeAdapter, ValidationError
 from pynomaly_chassis.background import to_thread_whole
 from pynomaly_chassis.idempotency import Claim, CreatedAnswer, IdempotencyKeys, fingerprint
@@ -16,11 +17,13 @@ from pynomaly_chassis.ids import new_id
 from pynomaly_chassis.paging import PageRequest
 from pynomaly_chassis.problems import Invalid
 from pynomaly_contracts.base import Page, ResourceName
-from pynomaly_contracts.datasets import Dataset, QualityReport, SampleRows, Split, SplitRequest
+from pynomaly_contracts.datasets import Dataset, DatasetUpdate, QualityReport, SampleRows, Split, SplitRequest
 
-from dataset_service.ingest import Ingestion
+from dataset_service.delivery import etag_of, is_there_already, part_of, range_of, spooled
+from dataset_service.filters import parse_filters
+from dataset_service.ingest import Ingestion, check_labels
 from dataset_service.objects import ObjectFiles, object_key
-from dataset_service.parquet import block_rows, read_blocks
+from dataset_service.parquet import Table, block_rows
 from dataset_service.quality import quality_report
 from dataset_service.reading import UploadFields
 from dataset_service.repository import DatasetRepository, NewDataset, StoredDataset, Transaction
@@ -151,21 +154,42 @@ class DatasetService:
         return SampleRows(dataset_id=stored.dataset.id, n_rows=len(rows), rows=rows)
 
     async def rows(
-        self, tenant_id: str, reference: str, form: RowFormat, wanted: RowsWanted
-    ) -> tuple[Dataset, AsyncIterator[bytes]]:
-        """The data set and its rows' bytes; the object is opened when the first of them is asked for."""
+        self, tenant_id: str, reference: str, form: RowFormat, wanted: RowsWanted, asked: Mapping[str, str]
+    ) -> Response:
+        """The rows as a file. asked: the request's headers.
+
+        The object is opened when the first byte is sent. Raises RangeNotSatisfiable.
+        """
         stored = await self._find(tenant_id, reference)
-        _check_columns(stored.dataset, wanted.columns or [])
-        return stored.dataset, self._encoded(stored, form, wanted)
+        dataset = stored.dataset
+        _check_columns(dataset, wanted.columns or [])
+        parse_filters(wanted.filters, dataset.columns)
+        etag = etag_of(dataset, form, wanted)
+        disposition = f'attachment; filename="{dataset.name}.{form.suffix}"'
+        headers = {"content-disposition": disposition, "vary": "accept", "etag": etag, "accept-ranges": "bytes"}
+        if is_there_already(asked, etag):
+            return Response(status_code=304, headers=headers)
+        content, part = self._encoded(stored, form, wanted), range_of(asked, etag)
+        if part is None:
+            return StreamingResponse(content, media_type=form.media_type, headers=headers)
+        return part_of(await spooled(content, self._spool), part, headers, form.media_type)
 
     async def _encoded(self, stored: StoredDataset, form: RowFormat, wanted: RowsWanted) -> AsyncIterator[bytes]:
-        dataset, stop = stored.dataset, wanted.stop(stored.dataset.n_rows)
-        n_rows = block_rows(len(dataset.columns), dataset.n_rows, dataset.size_bytes)
         async with self._objects.opened(stored.object_key) as path:
-            blocks = read_blocks(path, stop, columns=wanted.columns, offset=wanted.offset, group_rows=n_rows)
-            parts = form.encode(blocks)
+            parts = form.encode(wanted.blocks(path, stored.dataset))
             while (part := await self._compute(next, parts, None)) is not None:
                 yield part
+
+    async def update(self, tenant_id: str, reference: str, wanted: DatasetUpdate) -> Dataset:
+        """Change what is said of a data set; its rows stay as they are."""
+        stored = await self._find(tenant_id, reference)
+        dataset, changes = stored.dataset, wanted.model_dump(exclude_unset=True)
+        if changes.get("target_column") is not None:
+            group_rows = block_rows(len(dataset.columns), dataset.n_rows, dataset.size_bytes)
+            table = Table(dataset.n_rows, tuple(dataset.columns), group_rows)
+            async with self._objects.opened(stored.object_key) as path:
+                await self._compute(check_labels, path, table, changes["target_column"])
+        return await self._repository.run(lambda tx: tx.update(tenant_id, dataset.id, changes))
 
     async def split(
         self, tenant_id: str, reference: str, wanted: SplitRequest, *, idempotency_key: str | None

@@ -1,0 +1,73 @@
+"""Bytes that are made as they are sent, with what HTTP offers for files: ETag and a byte range (RFC 9110, 8 and 14).
+
+The same rows in the same form are the same bytes, so an interrupted download goes on where it stopped.
+"""
+
+import asyncio
+import hashlib
+import os
+import re
+from collections.abc import AsyncIterator, Mapping
+from typing import BinaryIO
+
+from fastapi import Response
+from fastapi.responses import StreamingResponse
+from pynomaly_chassis.storage import room_needed
+from pynomaly_contracts.datasets import Dataset
+
+from dataset_service.errors import RangeNotSatisfiable
+from dataset_service.rows import RowFormat, RowsWanted
+from dataset_service.spool import Spool
+
+_PIECE_BYTES = 1024 * 1024
+_RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
+
+
+def etag_of(dataset: Dataset, form: RowFormat, wanted: RowsWanted) -> str:
+    """Strong: it stands for these bytes alone."""
+    said = repr((str(dataset.id), dataset.version, form.media_type, wanted))
+    return f'"{hashlib.sha256(said.encode()).hexdigest()[:32]}"'
+
+
+def is_there_already(asked: Mapping[str, str], etag: str) -> bool:
+    """Whether the caller has these bytes (If-None-Match)."""
+    listed = [item.strip().removeprefix("W/") for item in asked.get("if-none-match", "").split(",")]
+    return etag in listed or "*" in listed
+
+
+def range_of(asked: Mapping[str, str], etag: str) -> tuple[int, int | None] | None:
+    """The first byte and, if said, the last that a caller wants; None for all. Other forms of ranges mean all."""
+    found = _RANGE.fullmatch(asked.get("range", "").replace(" ", ""))
+    if found is None or asked.get("if-range", etag) != etag:
+        return None
+    first, last = int(found[1]), int(found[2]) if found[2] else None
+    return None if last is not None and last < first else (first, last)
+
+
+async def spooled(content: AsyncIterator[bytes], spool: Spool) -> BinaryIO:
+    """The whole content in a file without a name: it is gone when it is closed. Raises StorageFull."""
+    with room_needed(), spool.file(".rows") as path:
+        file = path.open("w+b", buffering=0)
+        async for piece in content:
+            await asyncio.to_thread(file.write, piece)
+        return file
+
+
+def part_of(file: BinaryIO, wanted: tuple[int, int | None], headers: dict[str, str], media_type: str) -> Response:
+    """The bytes that are wanted (206). Raises RangeNotSatisfiable (416)."""
+    n_bytes = file.seek(0, os.SEEK_END)
+    first, last = wanted[0], min(n_bytes - 1, n_bytes - 1 if wanted[1] is None else wanted[1])
+    if first > last:
+        file.close()
+        raise RangeNotSatisfiable.beyond(n_bytes)
+    file.seek(first)
+    said = {"content-range": f"bytes {first}-{last}/{n_bytes}", "content-length": str(last - first + 1)}
+    return StreamingResponse(_pieces(file, last - first + 1), 206, {**headers, **said}, media_type)
+
+
+async def _pieces(file: BinaryIO, left: int) -> AsyncIterator[bytes]:
+    with file:
+        while left > 0:
+            piece = await asyncio.to_thread(file.read, min(_PIECE_BYTES, left))
+            left -= len(piece)
+            yield piece
