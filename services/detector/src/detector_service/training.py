@@ -94,7 +94,7 @@ def fit_detector(request: FitRequest, rows: FloatMatrix | Rows, on_stage: OnStag
     estimator = create_estimator(algorithm, request.parameters, request.contamination, request.seed)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # what numpy and scikit-learn warn of is checked below, on the scores
-        _fit(estimator, algorithm, features)
+        _fit(estimator, algorithm, features, source.pipeline)
         on_stage("compile", 0.6)
         compiled = compile_detector(estimator, algorithm.name, features, source)
         on_stage("verify", 0.8)
@@ -176,7 +176,7 @@ def _check_components(given: Mapping[str, Any], n_rows: int, n_features: int) ->
             raise Unfit(Refusal(f"parameters.{name}", given[name], message))
 
 
-def _fit(estimator: Any, algorithm: Algorithm, features: FloatMatrix) -> None:
+def _fit(estimator: Any, algorithm: Algorithm, features: FloatMatrix, pipeline: "Pipeline") -> None:
     try:
         with threadpool_limits(1, "openmp"):  # k-means adds up sums of its threads as they finish
             estimator.fit(features)
@@ -187,9 +187,19 @@ def _fit(estimator: Any, algorithm: Algorithm, features: FloatMatrix) -> None:
     if not np.isfinite([estimator.threshold_, scores.min(), scores.std()]).all():
         message = (
             f"{algorithm.name} gives no finite score on this data: columns that are constant, duplicates of each other "
-            "or of extreme scale can cause that; remove or rescale them, or choose another algorithm"
+            f"or of extreme scale can cause that; remove or rescale them, or choose another algorithm"
+            f"{_what_is_constant(features, pipeline)}"
         )
         raise Unfit(Refusal("dataset_id", None, message))
+
+
+def _what_is_constant(features: FloatMatrix, pipeline: "Pipeline") -> str:
+    """Names the features that are the same in every row, and what keeps texts from becoming such."""
+    names = [pipeline.feature_names[number] for number in np.flatnonzero(np.ptp(features, axis=0) == 0)]
+    said = f". Constant here: {', '.join(names[:N_NAMED])}" if names else ""
+    if any(found.is_onehot for found in pipeline.categories):
+        said += ". Of texts, preprocessing.categories as frequency makes one feature that varies"
+    return said
 
 
 def verify(

@@ -56,6 +56,11 @@ class Pipeline:
         return self.add(self.graph()).value == INPUT
 
     @property
+    def feature_names(self) -> list[str]:
+        """Of the features, in order."""
+        return [feature.name for feature in self.add(self.graph()).features]
+
+    @property
     def inputs(self) -> tuple[InputColumn, ...]:
         """What each raw column may hold, for the manifest."""
         known = {found.position: tuple(sorted(found.categories)) for found in self.categories}
@@ -103,8 +108,8 @@ class Pipeline:
         """For the manifest: what became of each raw column, and the features' names in order; nothing if empty."""
         if self.is_empty:
             return {}
-        features = [feature.name for feature in self.add(self.graph()).features]
-        return {"columns": {column.name: self._about(column) for column in self.columns}, "features": features}
+        about = {column.name: self._about(column) for column in self.columns}
+        return {"columns": about, "features": self.feature_names}
 
     def _about(self, column: SourceColumn) -> dict[str, Any]:
         found = next((found for found in self.categories if found.column is column), None)
