@@ -15,6 +15,7 @@ from detector_service.algorithms import (
     UnknownAlgorithm,
     create_estimator,
     get_algorithm,
+    load_catalogue,
     main,
     validate_parameters,
 )
@@ -32,7 +33,7 @@ def test_every_detector_of_pyods_is_on_offer_or_has_the_reason_why_not() -> None
     ("name", "sentence"),
     [
         ("SOS", "SOS cannot be trained: it scores a batch against itself: .* Use KNN instead"),
-        ("VAE", "it trains a neural network with PyTorch, .* Use PCA or KPCA instead"),
+        ("ALAD", "it leaves units of its networks out at random .* Use PCA or KPCA instead"),
         ("DOMINANT", "it scores the nodes of a graph, .* Use LOF or IForest instead"),
         ("XGBOD", "it learns from labelled anomalies; .* Use IForest or ECOD instead"),
     ],
@@ -42,6 +43,22 @@ def test_a_detector_that_is_not_online_is_refused_with_the_reason_and_what_to_us
 ) -> None:
     with pytest.raises(NotOnline, match=sentence):
         get_algorithm(name)
+
+
+def test_a_network_is_on_offer_where_pytorch_is_and_elsewhere_says_what_to_install() -> None:
+    with_pytorch, others = load_catalogue(lambda extra: extra in (None, "torch"))
+    assert with_pytorch["VAE"].extra == "torch"
+    assert "VAE" not in others
+    without, elsewhere = load_catalogue(lambda extra: extra is None)
+    assert set(with_pytorch) - set(without) == {name for name, found in elsewhere.items() if found.kind == "torch"}
+    assert elsewhere["VAE"].reason.endswith("not installed here: pip install 'pynomaly-detector-service[torch]'")
+
+
+def test_a_network_that_cannot_be_trained_here_is_refused_with_what_to_install() -> None:
+    without, elsewhere = load_catalogue(lambda extra: extra is None)
+    refusal = NotOnline(elsewhere["AutoEncoder"], tuple(without))
+    assert "AutoEncoder cannot be trained: it needs PyTorch" in str(refusal)
+    assert str(refusal).endswith("pip install 'pynomaly-detector-service[torch]'. Use PCA or KPCA instead")
 
 
 def test_the_generated_files_are_current() -> None:
@@ -83,7 +100,7 @@ def test_an_estimator_built_from_the_defaults_is_pyods(name: str) -> None:
     estimator = create_estimator(algorithm, algorithm.defaults, 0.25, seed=5)
     assert type(estimator).__name__ == name
     assert estimator.contamination == 0.25
-    assert all(getattr(estimator, key) == value for key, value in algorithm.defaults.items())
+    assert all(getattr(estimator, key) == value for key, value in algorithm.defaults.items() if value is not None)
 
 
 def test_an_unknown_algorithm_is_refused_with_the_names_there_are() -> None:

@@ -7,9 +7,10 @@ import argparse
 import json
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -57,7 +58,7 @@ class Algorithm:
 
     parameters_schema: JSON Schema (draft 2020-12) of the parameters, with PyOD's defaults.
     implementation: dotted path of PyOD's class. server_side: what the server passes to it beside the parameters.
-    seeded: it draws at random, from the seed.
+    seeded: PyOD's class takes the seed. extra: of the distribution, which must be installed for it; None for none.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Algorithm:
     server_side: Mapping[str, Any]
     seeded: bool
     good_at: str = ""
+    extra: str | None = None
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -88,14 +90,23 @@ class Elsewhere:
     instead: list[str]
 
 
-def _load() -> tuple[Mapping[str, Algorithm], Mapping[str, Elsewhere]]:
+def is_installed(extra: str | None) -> bool:
+    """Whether what belongs to the extra, a package of its name, can be imported. Imports nothing."""
+    return extra is None or find_spec(extra) is not None
+
+
+def load_catalogue(
+    is_installed: Callable[[str | None], bool],
+) -> tuple[Mapping[str, Algorithm], Mapping[str, Elsewhere]]:
+    """What is on offer and what is not, by name. What needs an extra is in one or the other, as it is installed."""
     content = json.loads(resources.files("detector_service").joinpath(_FILE).read_text("utf-8"))
-    online = {entry["name"]: Algorithm(**entry) for entry in content["algorithms"]}
-    elsewhere = {entry["name"]: Elsewhere(**entry) for entry in content["elsewhere"]}
+    entries = [Algorithm(**entry) for entry in content["algorithms"]]
+    online = {entry.name: entry for entry in entries if is_installed(entry.extra)}
+    elsewhere = {entry["name"]: Elsewhere(**entry) for entry in content["elsewhere"] if entry["name"] not in online}
     return MappingProxyType(online), MappingProxyType(elsewhere)
 
 
-ALGORITHMS, ELSEWHERE = _load()
+ALGORITHMS, ELSEWHERE = load_catalogue(is_installed)
 
 
 def get_algorithm(name: str) -> Algorithm:
@@ -132,14 +143,18 @@ def create_estimator(
     validate_parameters(algorithm, parameters)
     properties = algorithm.parameters_schema["properties"]
     arguments = {name: _as_declared(value, properties[name]) for name, value in parameters.items()}
-    arguments |= algorithm.server_side
+    arguments |= {**algorithm.server_side, "contamination": contamination}
     if algorithm.seeded:
         arguments["random_state"] = seed
+    if algorithm.extra:
+        from detector_service.networks import create_network  # noqa: PLC0415 - PyTorch, not installed everywhere
+
+        return create_network(algorithm.name, arguments, seed)
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", FutureWarning
         )  # of KNN's `algorithm`, to go in 0.7.6; the catalogue would notice
-        detector: BaseDetector = implementation(algorithm.implementation)(contamination=contamination, **arguments)
+        detector: BaseDetector = implementation(algorithm.implementation)(**arguments)
     return detector
 
 
@@ -150,6 +165,9 @@ def _is_valid(value: Any, schema: Mapping[str, Any]) -> bool:
 
 def _as_declared(value: Any, schema: Mapping[str, Any]) -> Any:
     """JSON has one kind of number: 1 for a share is the float 1.0 to PyOD, and 5.0 for a count the int 5."""
+    if isinstance(value, list):
+        lists = (part for part in schema.get("anyOf", [schema]) if part.get("type") == "array")
+        return [_as_declared(item, part["items"]) for part in lists for item in value]
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     fitting = next(s for s in schema.get("anyOf", [schema]) if Draft202012Validator(s).is_valid(value))

@@ -9,7 +9,7 @@ from importlib import import_module, resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from detector_service.catalogue import ensembles, neighbours, shapes, tails
+from detector_service.catalogue import ensembles, neighbours, networks, shapes, tails
 from detector_service.catalogue.declared import Declared
 from detector_service.catalogue.document import document
 from detector_service.catalogue.elsewhere import ELSEWHERE
@@ -22,7 +22,7 @@ def build() -> list[dict[str, Any]]:
 
     Raises ValueError where PyOD has a parameter that is neither declared nor left out, or lacks a declared one.
     """
-    declared = [entry for module in (ensembles, neighbours, shapes, tails) for entry in module.ENTRIES]
+    declared = [entry for module in (ensembles, neighbours, networks, shapes, tails) for entry in module.ENTRIES]
     return [_entry(entry) for entry in sorted(declared, key=lambda entry: entry.name.lower())]
 
 
@@ -67,7 +67,7 @@ def _detectors(source: str) -> Iterator[str]:
 
 
 def _entry(declared: Declared) -> dict[str, Any]:
-    defaults = _defaults(declared.implementation)
+    defaults = (_written_defaults if declared.extra else _defaults)(declared.implementation)
     if set(defaults) != {"contamination", *declared.parameters, *declared.left_out}:
         raise ValueError(f"{declared.name}: PyOD's parameters are {sorted(defaults)}, which is not what is declared")
     schema = {
@@ -76,8 +76,21 @@ def _entry(declared: Declared) -> dict[str, Any]:
         "properties": {name: {**schema, "default": defaults[name]} for name, schema in declared.parameters.items()},
         "additionalProperties": False,
     }
-    kept = {key: value for key, value in asdict(declared).items() if key not in ("parameters", "left_out")}
+    unsaid = {"parameters", "left_out"} if declared.extra else {"parameters", "left_out", "extra"}
+    kept = {key: value for key, value in asdict(declared).items() if key not in unsaid}
     return {**kept, "seeded": "random_state" in defaults, "parameters_schema": schema}
+
+
+def _written_defaults(path: str) -> Mapping[str, Any]:
+    """From the source of a class of PyOD's that not everybody can import. What has no default is None."""
+    module, _, name = path.rpartition(".")
+    source = resources.files("pyod.models").joinpath(f"{module.rpartition('.')[2]}.py").read_text("utf-8")
+    classes = (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == name)
+    functions = (node for node in next(classes).body if isinstance(node, ast.FunctionDef))
+    arguments = next(node for node in functions if node.name == "__init__").args
+    names = [argument.arg for argument in arguments.args[1:]]
+    values = [ast.literal_eval(default) for default in arguments.defaults]
+    return {**dict.fromkeys(names), **dict(zip(names[-len(values) :], values, strict=True))}
 
 
 def _defaults(path: str) -> Mapping[str, Any]:

@@ -27,6 +27,7 @@ class Declared:
     rows of 6 columns: to fit, low below 0.1 s, high from 1 s on; per row scored, low below 5 us, high from 100 us on.
     parameters: JSON Schema of each parameter on offer, with its meaning in one line as description.
     left_out: PyOD's other parameters. server_side: those of them that the server sets, and to what.
+    extra: of the distribution, which must be installed for it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Declared:
     left_out: frozenset[str] = frozenset()
     server_side: Mapping[str, Any] = field(default_factory=dict)
     good_at: str = ""
+    extra: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
+from detector_service.catalogue import networks
 from detector_service.catalogue.declared import Elsewhere
 
 _BATCH_REASONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -17,18 +18,17 @@ _BATCH_REASONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "SOD": ("it finds the subspace of each row among the rows of its own batch", ("LOF", "KNN")),
     "SOS": ("it spreads affinity among the rows of the batch; one row alone has nothing to be affine to", ("KNN",)),
 }
-_TORCH: Mapping[str, tuple[str, ...]] = {
-    "AE1SVM": ("OCSVM", "PCA"),
-    "ALAD": ("PCA",),
-    "AnoGAN": ("PCA",),
-    "AutoEncoder": ("PCA", "KPCA"),
-    "DIF": ("IForest", "INNE"),
-    "DeepSVDD": ("OCSVM",),
-    "LUNAR": ("LOF", "KNN"),
-    "MO_GAAL": ("IForest",),
-    "SO_GAAL": ("IForest",),
-    "VAE": ("PCA", "KPCA"),
+_UNUSABLE_NETWORKS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "ALAD": (
+        "leaves units of its networks out at random when it scores, so that the same row scores differently each time",
+        ("PCA", "KPCA"),
+    ),
+    "AnoGAN": (
+        "trains on each row that it scores, from where the row before left off, so that a score depends on the order",
+        ("PCA", "KPCA"),
+    ),
 }
+_INSTALL = f"pip install 'pynomaly-detector-service[{networks.EXTRA}]'"
 _GRAPHS = ("ANOMALOUS", "AnomalyDAE", "CONAD", "CoLA", "DOMINANT", "GUIDE", "Radar", "SCAN")
 _SERIES = ("AnomalyTransformer", "KShape", "LSTMAD", "MatrixProfile", "SAND", "SpectralResidual", "TimeSeriesOD")
 _MEDIA = {"AudioAE": "sound", "EmbeddingOD": "text and images", "MultiModalOD": "text, images and tables together"}
@@ -37,8 +37,13 @@ _MEDIA = {"AudioAE": "sound", "EmbeddingOD": "text and images", "MultiModalOD": 
 def _all() -> Iterator[Elsewhere]:
     for name, (reason, instead) in _BATCH_REASONS.items():
         yield _entry(name, "batch", f"scores a batch against itself: {reason}", instead)
-    for name, instead in _TORCH.items():
-        yield _entry(name, "torch", "trains a neural network with PyTorch, which this service does not carry", instead)
+    for name, instead in networks.INSTEAD.items():
+        yield _entry(name, "torch", f"needs PyTorch, which is not installed here: {_INSTALL}", instead)
+    for name, (reason, instead) in _UNUSABLE_NETWORKS.items():
+        yield _entry(name, "not_offered", reason, instead)
+    for name in ("MO_GAAL", "SO_GAAL"):
+        reason = "scores a row by how real its network holds it to be, which is as often high for normal rows as low"
+        yield _entry(name, "not_offered", reason, ("IForest",))
     for name in _GRAPHS:
         yield _entry(name, "not_offered", "scores the nodes of a graph, not the rows of a table", ("LOF", "IForest"))
     for name in _SERIES:

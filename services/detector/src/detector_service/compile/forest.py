@@ -37,11 +37,21 @@ def add_isolation_forest(graph: Graph, rows: str, estimator: Any, training: Any)
 
 def _isolation_tree(tree: Any, features: IntVector, scale: float) -> Tree:
     """leaf = scale * (depth + c(rows in the leaf)); `features` are the columns this tree was shown."""
+    return scikit_learn_tree(tree, features, path_lengths(tree) * scale)
+
+
+def path_lengths(tree: Any) -> FloatVector:
+    """The depth of each node of scikit-learn's tree, and what Liu et al. add for the rows that end there."""
+    return _depths(tree.children_left, tree.children_right) + average_path_length(tree.n_node_samples)
+
+
+def scikit_learn_tree(tree: Any, features: IntVector, values: FloatVector) -> Tree:
+    """scikit-learn's tree, for float32 numbers. features: the columns it was shown. values: of all nodes, (n_nodes,),
+    of which those of the leaves count."""
     left, right = tree.children_left, tree.children_right
     inner = left >= 0
-    path = (_depths(left, right) + average_path_length(tree.n_node_samples)) * scale
     if not inner.any():
-        return single_leaf(float(path[0]))
+        return single_leaf(float(values[0]))
     ids = np.where(inner, np.cumsum(inner), np.cumsum(~inner)) - 1
     true, false = left[inner], right[inner]
     splits = _rounded_down_to_float32(tree.threshold[inner])
@@ -52,7 +62,7 @@ def _isolation_tree(tree: Any, features: IntVector, scale: float) -> Tree:
         ~inner[true],
         ids[false],
         ~inner[false],
-        path[~inner],
+        values[~inner],
     )
 
 
