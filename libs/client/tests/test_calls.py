@@ -244,3 +244,17 @@ def test_a_whole_resource_where_its_id_belongs_is_refused_with_what_to_give(peer
 def test_a_finding_is_said_without_the_checkers_own_words(peer) -> None:
     with Client(peer.url) as client, pytest.raises(errors.InvalidInput, match=": fractions must sum to 1"):
         client.datasets.split("thyroid", {"a": 0.9, "b": 0.9})
+
+
+def test_what_is_taken_away_from_a_data_set_is_said_and_what_stays_is_not(peer, bodies, says) -> None:
+    peer.says("PATCH", DATASET, says(bodies["dataset"]()))
+    with Client(peer.url) as client:
+        client.datasets.update("thyroid", target_column=None)
+    assert peer.asked[0].json() == {"target_column": None}
+
+
+def test_comparisons_go_into_the_query(peer, says) -> None:
+    peer.says("GET", f"{DATASET}/rows", says({"x": 1}))
+    with Client(peer.url) as client:
+        assert client.datasets.rows("thyroid", filters=["x>0", "y="])[0] == {"x": 1}
+    assert peer.asked[0].query["filter"] == ["x>0", "y="]

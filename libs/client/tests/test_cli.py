@@ -61,6 +61,7 @@ def test_a_broken_suite_is_a_failure_and_exits_1(suite, refuses) -> None:
     "arguments",
     [
         ["datasets", "upload", "nowhere.csv"],
+        ["datasets", "upload", "nowhere.csv", "--read", "colour=red"],
         ["datasets", "list", "--limit", "none"],
         ["datasets", "split", "thyroid", "--part", "train"],
         ["datasets", "split", "thyroid", "--part", "train=half", "--part", "test=0.5"],
@@ -86,6 +87,20 @@ def test_parameters_are_json_where_they_can_be(suite, bodies, says) -> None:
     assert run(["detectors", "create", "thyroid", *asked]) == 0
     sent = suite.asked[0].json()
     assert (sent["parameters"], sent["feature_columns"]) == ({"n_estimators": 50, "metric": "l1"}, ["a", "b"])
+
+
+def test_what_becomes_of_raw_columns_is_sent_as_far_as_it_is_said(suite, bodies, says) -> None:
+    suite.says("POST", "/api/v1/detectors", says(bodies["detector"](), 201))
+    asked = ["--missing", "median", "--categories", "onehot", "--dates", "parts", "--scaling", "robust"]
+    assert run(["detectors", "create", "thyroid", *asked]) == 0
+    sent = {"missing": "median", "categories": "onehot", "dates": "parts", "scaling": "robust"}
+    assert suite.asked[0].json()["preprocessing"] == sent
+
+
+def test_a_choice_that_does_not_exist_is_refused_before_anything_is_sent(suite, capsys) -> None:
+    assert run(["detectors", "create", "thyroid", "--missing", "mean"]) == 2
+    assert "preprocessing.missing" in capsys.readouterr().err
+    assert suite.asked == []
 
 
 def test_predict_takes_one_row_or_many_or_a_file(suite, bodies, says, tmp_path: Path, capsys) -> None:

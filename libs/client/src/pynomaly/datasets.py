@@ -7,10 +7,10 @@ from pathlib import Path
 from uuid import UUID
 
 from pynomaly_contracts.base import Page
-from pynomaly_contracts.datasets import Dataset, QualityReport, SampleRows, Split, SplitRequest
+from pynomaly_contracts.datasets import Dataset, DatasetUpdate, QualityReport, SampleRows, Split, SplitRequest
 
 from pynomaly.core.blocking import Blocking, blocking, iterating
-from pynomaly.core.call import Call, an, delete, get, nothing, path_of, payload, send
+from pynomaly.core.call import Call, Query, an, delete, get, nothing, path_of, payload, send
 from pynomaly.core.paging import every
 from pynomaly.core.session import Session
 from pynomaly.files import replaced
@@ -29,19 +29,24 @@ class AsyncDatasets:
 
     async def upload(
         self,
+        /,
         table: Table,
         name: str | None = None,
         *,
         target_column: str | None = None,
         description: str | None = None,
         columns: Sequence[str] | None = None,
+        **reading: str | bool,
     ) -> Dataset:
-        """Store a table: a path to a CSV file, bytes, a binary file, dicts, a NumPy array, a Polars or pandas frame.
+        """Store a table: a path to a file, bytes, a binary file, dicts, a NumPy array, a Polars or pandas frame.
 
-        A file is streamed from disk, never held in memory. columns: names for an array's. Without `name` the file's
-        is used. Raises InvalidInput, Conflict (the name is taken), ValidationFailed, TooLarge.
+        A file is CSV, NDJSON, JSON, Parquet, Arrow or Excel, plain or as gzip or zstd; it is streamed from disk, never
+        held in memory. columns: names for an array's. Without `name` the file's is used. reading: how to read it where
+        it is not found out right: format, delimiter, decimal, header, encoding, null_words, sheet.
+        Raises InvalidInput, Conflict (the name is taken), ValidationFailed, TooLarge.
         """
-        fields = {"name": name, "description": description, "target_column": target_column}
+        said = {key: str(value).lower() if isinstance(value, bool) else value for key, value in reading.items()}
+        fields = {"name": name, "description": description, "target_column": target_column, **said}
         with uploaded(table, columns, fields) as upload:
             path = path_of(["datasets", "upload"])
             return await self._session.send(
@@ -51,6 +56,11 @@ class AsyncDatasets:
     async def get(self, dataset: Ref) -> Dataset:
         """One data set. Raises NotFound."""
         return await self._session.send(get(an(Dataset), "datasets", dataset))
+
+    async def update(self, /, dataset: Ref, **changes: str | None) -> Dataset:
+        """Change its name, description or target_column; None takes the last two away. Raises NotFound, Conflict."""
+        body = payload(DatasetUpdate, **changes)
+        return await self._session.send(send("PATCH", an(Dataset), "datasets", dataset, payload=body))
 
     async def delete(self, dataset: Ref) -> None:
         """Remove it; running jobs end on the rows they have. Raises NotFound."""
@@ -67,10 +77,19 @@ class AsyncDatasets:
         )
 
     async def split(
-        self, dataset: Ref, fractions: Mapping[str, float], *, stratify_by: str | None = None, seed: int = 0
+        self,
+        dataset: Ref,
+        fractions: Mapping[str, float],
+        *,
+        stratify_by: str | None = None,
+        order_by: str | None = None,
+        seed: int = 0,
     ) -> dict[str, Dataset]:
-        """Disjoint parts by name, each a data set of its own. fractions: in (0, 1), together 1."""
-        body = payload(SplitRequest, fractions=fractions, stratify_by=stratify_by, seed=seed)
+        """Disjoint parts by name, each a data set of its own. fractions: in (0, 1), together 1.
+
+        stratify_by: keep this column's shares in every part. order_by: cut in its order, usually a time's.
+        """
+        body = payload(SplitRequest, fractions=fractions, stratify_by=stratify_by, order_by=order_by, seed=seed)
         call = send("POST", an(Split), "datasets", dataset, "split", payload=body, creates=True)
         return (await self._session.send(call)).parts
 
@@ -79,16 +98,19 @@ class AsyncDatasets:
         dataset: Ref,
         columns: Sequence[str] | None = None,
         *,
+        filters: Sequence[str] = (),
         limit: int | None = None,
         offset: int | None = None,
         format: RowFormat = "ndjson",  # noqa: A002 - what users would call it
     ) -> Rows:
         """Rows in file order, in memory: as dicts, or `.to_numpy()`, `.to_polars()`, `.to_pandas()`.
 
+        filters: comparisons that all hold, such as "age>=30", "city=Oslo" or "city!=" (it is there).
         format: how they travel; "arrow" is the fastest for `.to_polars()`.
         """
         into = io.BytesIO()
-        await self._session.download(_rows(dataset, columns, format, limit, offset), into)
+        query = {"columns": columns, "filter": filters, "limit": limit, "offset": offset}
+        await self._session.download(_rows(dataset, format, query), into)
         return Rows(into.getvalue(), format)
 
     async def download(
@@ -101,7 +123,7 @@ class AsyncDatasets:
     ) -> Path:
         """Write all rows to the file `to`, however many there are. The file appears whole or not at all."""
         with replaced(Path(to)) as stream:
-            await self._session.download(_rows(dataset, columns, format, None, None), stream)
+            await self._session.download(_rows(dataset, format, {"columns": columns}), stream)
         return Path(to)
 
     async def list(self, *, name: str | None = None) -> AsyncIterator[Dataset]:
@@ -115,6 +137,7 @@ class Datasets(Blocking[AsyncDatasets]):
 
     upload = blocking(AsyncDatasets.upload)
     get = blocking(AsyncDatasets.get)
+    update = blocking(AsyncDatasets.update)
     delete = blocking(AsyncDatasets.delete)
     quality = blocking(AsyncDatasets.quality)
     sample = blocking(AsyncDatasets.sample)
@@ -124,9 +147,6 @@ class Datasets(Blocking[AsyncDatasets]):
     list = iterating(AsyncDatasets.list)
 
 
-def _rows(
-    dataset: Ref, columns: Sequence[str] | None, wanted: RowFormat, limit: int | None, offset: int | None
-) -> Call[None]:
-    query = {"columns": columns, "limit": limit, "offset": offset}
+def _rows(dataset: Ref, wanted: RowFormat, query: Query) -> Call[None]:
     path = path_of(["datasets", dataset, "rows"])
     return Call("GET", path, nothing, query=query, accept=MEDIA[wanted], timeout_s=LONG_ANSWER_S)

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-RowFormat = Literal["ndjson", "csv", "arrow"]
-MEDIA: Mapping[RowFormat, str] = {"ndjson": media.NDJSON, "csv": media.CSV, "arrow": media.ARROW_STREAM}
+RowFormat = Literal["ndjson", "csv", "arrow", "parquet"]
+MEDIA: Mapping[RowFormat, str] = {
+    "ndjson": media.NDJSON,
+    "csv": media.CSV,
+    "arrow": media.ARROW_STREAM,
+    "parquet": media.PARQUET,
+}
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class Rows(Sequence[dict[str, Any]]):
             "ndjson": lambda stream: polars.read_ndjson(stream, infer_schema_length=None),
             "csv": lambda stream: polars.read_csv(stream, infer_schema_length=None),
             "arrow": polars.read_ipc_stream,
+            "parquet": polars.read_parquet,
         }
         frame: pl.DataFrame = readers[self.format](io.BytesIO(self.raw))
         return frame

@@ -14,19 +14,32 @@ app = typer.Typer(help="Upload, look at, cut and read tables.", no_args_is_help=
 Ref = Annotated[str, typer.Argument(metavar="DATASET", help="Id or name.")]
 Seed = Annotated[int, typer.Option(help="Of the random choice.")]
 COLUMNS = ("name", "n_rows", "n_features", "target_column", "created_at")
+READING = ("format", "delimiter", "decimal", "header", "encoding", "null_words", "sheet")
 
 
 @app.command()
 def upload(
-    file: Annotated[Path, typer.Argument(help="A CSV file with a header.")],
+    file: Annotated[Path, typer.Argument(help="CSV, NDJSON, JSON, Parquet, Arrow or Excel, also as gzip or zstd.")],
+    *,
     name: Annotated[str | None, typer.Option(help="The file's name without.")] = None,
     target: Annotated[str | None, typer.Option(help="The column that holds the labels.")] = None,
     description: Annotated[str | None, typer.Option()] = None,
+    read: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OPTION=VALUE",
+            help=f"Where it is not found out right: {', '.join(READING)}.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Store a CSV file."""
+    """Store a file: --read delimiter=semicolon --read decimal=, ..."""
+    reading = pairs(read or [], "--read")
+    strange = next((option for option in reading if option not in READING), None)
+    if strange is not None:
+        raise typer.BadParameter(f"{strange!r} is none of {', '.join(READING)}", param_hint="--read")
     with connect() as client:
-        show(client.datasets.upload(file, name, target_column=target, description=description), as_json)
+        show(client.datasets.upload(file, name, target_column=target, description=description, **reading), as_json)
 
 
 @app.command("list")
@@ -41,6 +54,21 @@ def show_(dataset: Ref, as_json: Json = False) -> None:
     """One data set."""
     with connect() as client:
         show(client.datasets.get(dataset), as_json)
+
+
+@app.command()
+def update(
+    dataset: Ref,
+    name: Annotated[str | None, typer.Option(help="A new one.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column that holds the labels; '' for none.")] = None,
+    description: Annotated[str | None, typer.Option(help="'' for none.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Change the name, the target column or the description."""
+    given = {"name": name, "target_column": target, "description": description}
+    changes = {key: value or None for key, value in given.items() if value is not None}
+    with connect() as client:
+        show(client.datasets.update(dataset, **changes), as_json)
 
 
 @app.command()
@@ -80,15 +108,17 @@ def sample(dataset: Ref, n: Annotated[int, typer.Option(min=1)] = 10, seed: Seed
 @app.command()
 def split(
     dataset: Ref,
+    *,
     part: Annotated[list[str], typer.Option(metavar="NAME=FRACTION", help="Once per part; together 1.")],
     stratify_by: Annotated[str | None, typer.Option(help="Keep this column's shares in every part.")] = None,
+    order_by: Annotated[str | None, typer.Option(help="Cut in this column's order, usually a time's.")] = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Cut into parts: --part train=0.7 --part test=0.3."""
     fractions = {name: _fraction(text) for name, text in pairs(part, "--part").items()}
     with connect() as client:
-        parts = client.datasets.split(dataset, fractions, stratify_by=stratify_by, seed=seed)
+        parts = client.datasets.split(dataset, fractions, stratify_by=stratify_by, order_by=order_by, seed=seed)
     show_list(parts.values(), COLUMNS, len(parts), as_json)
 
 
@@ -97,7 +127,7 @@ def rows(
     dataset: Ref,
     output: Annotated[Path, typer.Option(help="Where to write them.")],
     columns: Annotated[str | None, typer.Option(metavar="A,B", help="Which; all without.")] = None,
-    format: Annotated[Literal["csv", "ndjson", "arrow"], typer.Option()] = "csv",  # noqa: A002 - the option's name
+    format: Annotated[Literal["csv", "ndjson", "arrow", "parquet"], typer.Option()] = "csv",  # noqa: A002 - the option's name
     as_json: Json = False,
 ) -> None:
     """Write the rows to a file."""
