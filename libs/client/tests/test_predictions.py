@@ -1,5 +1,6 @@
 """Rows that callers hold, scored."""
 
+import datetime as dt
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from pynomaly import Client, errors
 
 BATCH = "/api/v1/predict/batch"
+ISO_NOON = "2026-01-31T12:00:00+00:00"
+X_THEN = {"a": "x", "b": "2026-01-31"}
 
 
 @pytest.mark.parametrize(
@@ -19,10 +22,24 @@ BATCH = "/api/v1/predict/batch"
         (pl.DataFrame({"a": [1, 2], "b": [0.5, 1.5]}), [{"a": 1.0, "b": 0.5}, {"a": 2.0, "b": 1.5}]),
         (pd.DataFrame({"a": [1, 2], "b": [0.5, 1.5]}), [{"a": 1.0, "b": 0.5}, {"a": 2.0, "b": 1.5}]),
         ([np.array([1.0, 2.0])], [[1.0, 2.0]]),
+        ([{"a": "Oslo", "b": True, "c": None, "d": float("nan")}], [{"a": "Oslo", "b": 1.0, "c": None, "d": None}]),
+        ([[dt.date(2026, 1, 31), dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)]], [["2026-01-31", ISO_NOON]]),
+        ([[np.datetime64("2026-01-31"), np.datetime64("NaT")]], [["2026-01-31", None]]),
+        (pl.DataFrame({"a": ["x", None], "b": [dt.date(2026, 1, 31)] * 2}), [X_THEN, {**X_THEN, "a": None}]),
+        (
+            pd.DataFrame({"a": ["x", None], "b": pd.to_datetime(["2026-01-31", None])}),
+            [{"a": "x", "b": "2026-01-31T00:00:00"}, {"a": None, "b": None}],
+        ),
+        (pd.DataFrame({"a": pd.array([1, None], dtype="Int64")}), [{"a": 1.0}, {"a": None}]),
     ],
-    ids=["dicts of numpy scalars", "array", "polars", "pandas", "list of arrays"],
+    ids=[
+        *("dicts of numpy scalars", "array", "polars", "pandas", "list of arrays"),
+        *("mixed", "dates", "numpy dates", "polars mixed", "pandas mixed", "pandas integers"),
+    ],
 )
-def test_rows_of_every_kind_become_plain_numbers(peer, bodies, says, rows: Any, sent: Any) -> None:
+def test_rows_of_every_kind_become_numbers_texts_and_iso_dates_and_null_where_a_value_is_missing(
+    peer, bodies, says, rows: Any, sent: Any
+) -> None:
     peer.says("POST", BATCH, says(bodies["batch"](len(sent))))
     with Client(peer.url) as client:
         assert client.predict_batch(rows, "thyroid").total_processed == len(sent)
@@ -41,10 +58,10 @@ def test_a_batch_over_the_cap_goes_in_chunks_scored_by_one_version(peer, bodies,
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([{"a": 1.0}, {"a": float("nan")}], r"data\[1\]\.a: nan"),
+        ([{"a": 1.0}, {"a": float("-inf")}], r"data\[1\]\.a: -inf"),
         (np.array([[1.0, np.inf]]), r"data\[0\]\[1\]: inf"),
-        ([{"a": "high"}], r"data\[0\]\.a: 'high' is not a number"),
-        ([{"a": None}], r"data\[0\]\.a: None"),
+        ([{"a": [1]}], r"data\[0\]\.a: \[1\] is no number, text or date"),
+        ([{"a": 10**400}], r"data\[0\]\.a: 10+.* is no number, text or date"),
         (np.zeros(3), r"shape \(3,\)"),
         ({"a": 1.0}, "a list of rows"),
         ([], "no row"),

@@ -41,13 +41,16 @@ class AsyncDetectors:
         contamination: float | None = None,
         parameters: Mapping[str, Any] | None = None,
         feature_columns: Sequence[str] | None = None,
+        preprocessing: Mapping[str, Any] | None = None,
         seed: int | None = None,
         description: str | None = None,
     ) -> Detector:
         """A detector, not yet trained. contamination: expected share of anomalies, in (0, 0.5], 0.1 if not said.
 
-        feature_columns: without, every numeric column that is not the target. Raises InvalidInput, Conflict (the
-        name is taken), ValidationFailed (unknown algorithm or parameter).
+        feature_columns: without, every column of numbers or booleans that is not the target, and those of texts and
+        dates where preprocessing says what to make of them. preprocessing: missing, categories, dates, scaling, ...,
+        as pynomaly_contracts.detectors.Preprocessing has them, such as {"missing": "median", "categories": "onehot"}.
+        Raises InvalidInput, Conflict (the name is taken), ValidationFailed (unknown algorithm or parameter).
         """
         body = payload(
             DetectorCreate,
@@ -56,6 +59,7 @@ class AsyncDetectors:
             contamination=contamination,
             parameters=parameters,
             feature_columns=feature_columns,
+            preprocessing=preprocessing,
             seed=seed,
             description=description,
         )
@@ -66,7 +70,7 @@ class AsyncDetectors:
         return await self._session.send(get(an(Detector), "detectors", detector))
 
     async def update(self, /, detector: Ref, **changes: Any) -> Detector:
-        """Change contamination, parameters, feature_columns, seed or description for the next training."""
+        """Change what is named for the next training: all that `create` takes but name and algorithm."""
         body = payload(DetectorUpdate, **changes)
         return await self._session.send(send("PATCH", an(Detector), "detectors", detector, payload=body))
 

@@ -1,5 +1,6 @@
-"""Rows that users hold, as the predict calls take them: plain numbers, each checked."""
+"""Rows that users hold, as the predict calls take them: numbers, texts and dates, each checked."""
 
+import datetime as dt
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ MOST_CELLS = 500_000
 
 
 def one_row(row: Any) -> Row:
-    """A dict of feature to number, or a sequence of numbers in the model's order. Raises InvalidInput."""
+    """A dict of feature to value, or a sequence of values in the model's order. Raises InvalidInput."""
     return _row(row, "data")
 
 
@@ -56,17 +57,26 @@ def _plain(rows: ScorableRows) -> Iterable[Any]:
 
 def _row(row: Any, field: str) -> Row:
     if isinstance(row, Mapping):
-        return {str(name): _number(value, f"{field}.{name}") for name, value in row.items()}
+        return {str(name): _value(value, f"{field}.{name}") for name, value in row.items()}
     if isinstance(row, Iterable) and not isinstance(row, (str, bytes)):
-        return [_number(value, f"{field}[{place}]") for place, value in enumerate(row)]
-    raise InvalidInput(f"{field}: {shortened(repr(row))} is no row; give a dict of feature to number, or a list")
+        return [_value(value, f"{field}[{place}]") for place, value in enumerate(row)]
+    raise InvalidInput(f"{field}: {shortened(repr(row))} is no row; give a dict of feature to value, or a list")
 
 
-def _number(value: Any, field: str) -> float:
+def _value(value: Any, field: str) -> float | str | None:
+    """A number, a text, a date in ISO 8601; None where it is missing, as pandas, Polars and NumPy say that."""
+    if value is None or type(value).__name__ in {"NAType", "NaTType"}:
+        return None
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if getattr(getattr(value, "dtype", None), "kind", "") == "M":
+        return None if (text := str(value)) == "NaT" else text
     try:
         number = float(value)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(f"{field}: {shortened(repr(value))} is not a number") from error
-    if not math.isfinite(number) or isinstance(value, str):
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidInput(f"{field}: {shortened(repr(value))} is no number, text or date") from error
+    if math.isinf(number):
         raise InvalidInput(f"{field}: {shortened(repr(value))} cannot be scored; a finite number is needed")
-    return number
+    return None if math.isnan(number) else number

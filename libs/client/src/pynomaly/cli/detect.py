@@ -13,6 +13,7 @@ from rich.markup import escape
 
 import pynomaly
 from pynomaly.cli.output import Json, brief, names, print_json, say, show_rows
+from pynomaly.cli.preprocessing import Categories, Dates, Missing, Scaling, preprocessing
 from pynomaly.cli.suite import connect, local_suite
 
 if TYPE_CHECKING:
@@ -29,7 +30,13 @@ def detect(
     contamination: Annotated[
         float | None, typer.Option(help="Expected share of anomalies, over 0 to 0.5; 0.1 without.")
     ] = None,
-    columns: Annotated[str | None, typer.Option(metavar="A,B", help="Features; every numeric column without.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Features; every column of numbers without.")
+    ] = None,
+    missing: Missing = None,
+    categories: Categories = None,
+    dates: Dates = None,
+    scaling: Scaling = None,
     output: Annotated[
         Path | None, typer.Option(help="Where to write the file with its scores: .csv, .ndjson, .jsonl or .parquet.")
     ] = None,
@@ -47,7 +54,8 @@ def detect(
     """
     from pynomaly.cli import journey  # noqa: PLC0415 - half a second that other commands need not wait
 
-    wish = journey.Wish(file, target, algorithm, contamination, names(columns), output, top, keep)
+    said = preprocessing(missing, categories, dates, scaling)
+    wish = journey.Wish(file, target, algorithm, contamination, names(columns), output, top, keep, said)
     with _some_suite(keep=keep, quiet=as_json) as url, pynomaly.Client(url) as client:
         report = journey.travel(client, wish, progress=False if as_json else None)
     if as_json:

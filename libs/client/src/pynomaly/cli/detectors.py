@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from pynomaly.cli.output import Json, Limit, names, pairs, print_json, say, show, show_list, waited
+from pynomaly.cli.preprocessing import Categories, Dates, Missing, Scaling, preprocessing
 from pynomaly.cli.suite import connect
 
 app = typer.Typer(help="Create, train and evaluate detectors.", no_args_is_help=True)
@@ -17,7 +18,7 @@ Contamination = Annotated[float | None, typer.Option(help="Expected share of ano
 Parameters = Annotated[
     list[str] | None, typer.Option("--parameter", metavar="NAME=VALUE", help="Of the algorithm; may be repeated.")
 ]
-Columns = Annotated[str | None, typer.Option(metavar="A,B", help="Features; every numeric column without.")]
+Columns = Annotated[str | None, typer.Option(metavar="A,B", help="Features; every column of numbers without.")]
 
 
 @app.command()
@@ -28,6 +29,10 @@ def create(
     contamination: Contamination = None,
     parameter: Parameters = None,
     columns: Columns = None,
+    missing: Missing = None,
+    categories: Categories = None,
+    dates: Dates = None,
+    scaling: Scaling = None,
     seed: Annotated[int | None, typer.Option(help="Of every random choice.")] = None,
     description: Annotated[str | None, typer.Option()] = None,
     as_json: Json = False,
@@ -40,6 +45,7 @@ def create(
             contamination=contamination,
             parameters=parameters(parameter),
             feature_columns=names(columns),
+            preprocessing=preprocessing(missing, categories, dates, scaling),
             seed=seed,
             description=description,
         )
@@ -68,9 +74,14 @@ def show_(detector: Ref, as_json: Json = False) -> None:
 @app.command()
 def update(
     detector: Ref,
+    *,
     contamination: Contamination = None,
     parameter: Parameters = None,
     columns: Columns = None,
+    missing: Missing = None,
+    categories: Categories = None,
+    dates: Dates = None,
+    scaling: Scaling = None,
     as_json: Json = False,
 ) -> None:
     """Change what the next training uses."""
@@ -80,6 +91,7 @@ def update(
             contamination=contamination,
             parameters=parameters(parameter),
             feature_columns=names(columns),
+            preprocessing=preprocessing(missing, categories, dates, scaling),
         )
     show(changed, as_json)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 import pynomaly
+from pynomaly.cli.preprocessing import HINT
 
 if TYPE_CHECKING:
     from pynomaly_contracts.problems import Problem
@@ -54,6 +55,8 @@ def _problem(title: str, detail: str, code: int) -> str:
 
 
 def _say(message: str) -> None:
+    if "preprocessing." in message:
+        message = f"{message} ({HINT})"
     typer.secho(f"pynomaly: {message}", fg=typer.colors.RED, err=True)
 
 

@@ -24,7 +24,11 @@ from pynomaly.tables import name_from
 
 SCORES = ("raw_score", "prediction", "is_anomaly")
 LABEL_NAMES = frozenset({"is_anomaly", "label", "target", "anomaly", "outlier", "class", "y"})
-NOT_NUMBERS = {"string": "text", "date": "dates", "datetime": "times", "boolean": "true and false"}
+NOT_NUMBERS = {
+    "string": "text, not numbers; --categories onehot or frequency uses it",
+    "date": "dates, not numbers; --dates parts uses them",
+    "datetime": "times, not numbers; --dates parts uses them",
+}
 CSV_ENDINGS = frozenset({"", ".csv", ".tsv", ".txt"})
 NDJSON_ENDINGS = frozenset({".ndjson", ".jsonl"})
 
@@ -41,6 +45,7 @@ class Wish:
     output: Path | None
     n_top: int
     keep: bool
+    preprocessing: dict[str, str] | None = None
 
     def __post_init__(self) -> None:
         check_file(self.file)
@@ -75,10 +80,8 @@ class Report:
     def _why(self, name: str) -> str:
         if name == self.dataset.target_column:
             return "it is the label"
-        if name in self.dataset.feature_columns:
-            return "not among --columns"
         kind = next(column.type for column in self.dataset.columns if column.name == name)
-        return f"it holds {NOT_NUMBERS.get(kind, kind)}, not numbers"
+        return f"it holds {NOT_NUMBERS[kind]}" if kind in NOT_NUMBERS else "not among --columns"
 
 
 def travel(client: Client, wish: Wish, *, progress: bool | None) -> Report:
@@ -91,7 +94,11 @@ def travel(client: Client, wish: Wish, *, progress: bool | None) -> Report:
         leave(client.datasets.delete, dataset.id)
         hint = None if wish.target else _label_hint(client, dataset)
         detector = client.detectors.create(
-            stem, wish.algorithm, contamination=wish.contamination, feature_columns=wish.columns
+            stem,
+            wish.algorithm,
+            contamination=wish.contamination,
+            feature_columns=wish.columns,
+            preprocessing=wish.preprocessing,
         )
         leave(client.detectors.delete, detector.id)
         trained = _ended(client.detectors.train(detector.id, dataset.id), progress)

@@ -67,7 +67,7 @@ class Pipeline:
         return tuple(
             InputColumn(
                 name=column.name,
-                type="number" if column.type == "integer" else column.type,
+                type=column.type,
                 accepts_missing=column.missing != "reject",
                 categories=known.get(position, ()),
                 accepts_unknown=column.is_text and column.unknown == "other",
