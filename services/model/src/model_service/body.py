@@ -140,7 +140,7 @@ def _n_colons(row: _Values) -> int:
 def _explain(body: bytes, *, single: bool) -> Question:
     """Read with Python's own parser; raise what is wrong with all but the features, which need the model."""
     contract: type[BaseModel] = PredictRequest if single else BatchPredictRequest
-    content = _parse(body)
+    content = parse_json(body)
     stand_in: Any = [0.0] if single else [[0.0]]
     known = {**content, "data": stand_in} if isinstance(content, dict) and "data" in content else content
     try:
@@ -170,7 +170,8 @@ def _rows(given: Any, *, single: bool) -> list[Any]:
     return [given]
 
 
-def _parse(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
+    """The body as Python reads it; numbers that overflow are infinite. Raises MalformedBody."""
     try:
         return json.loads(
             body.decode(), object_pairs_hook=unique_object, parse_int=_integer, parse_constant=float, parse_float=float
