@@ -10,7 +10,7 @@ from pynomaly_contracts.base import Page
 from pynomaly_contracts.datasets import Dataset, DatasetUpdate, QualityReport, SampleRows, Split, SplitRequest
 
 from pynomaly.core.blocking import Blocking, blocking, iterating
-from pynomaly.core.call import Call, Query, an, delete, get, nothing, path_of, payload, send
+from pynomaly.core.call import Call, Query, an, delete, exactly, get, nothing, path_of, payload, send
 from pynomaly.core.paging import every
 from pynomaly.core.session import Session
 from pynomaly.files import replaced
@@ -59,7 +59,7 @@ class AsyncDatasets:
 
     async def update(self, /, dataset: Ref, **changes: str | None) -> Dataset:
         """Change its name, description or target_column; None takes the last two away. Raises NotFound, Conflict."""
-        body = payload(DatasetUpdate, **changes)
+        body = exactly(DatasetUpdate, changes)
         return await self._session.send(send("PATCH", an(Dataset), "datasets", dataset, payload=body))
 
     async def delete(self, dataset: Ref) -> None:

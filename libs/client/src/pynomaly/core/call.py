@@ -85,8 +85,13 @@ def text_of(ref: object) -> str:
 
 def payload(kind: type[Payload], **fields: Any) -> Payload:
     """The contract's payload of the fields that are not None. Raises InvalidInput, naming what is wrong."""
+    return exactly(kind, {name: value for name, value in fields.items() if value is not None})
+
+
+def exactly(kind: type[Payload], fields: Mapping[str, Any]) -> Payload:
+    """The contract's payload of these fields, None among them. Raises InvalidInput, naming what is wrong."""
     try:
-        return kind.model_validate({name: value for name, value in fields.items() if value is not None})
+        return kind.model_validate(fields)
     except ValidationError as error:
         raise InvalidInput.of(error) from error
 
