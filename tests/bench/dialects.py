@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
@@ -60,6 +61,58 @@ MLFLOW = Dialect(
 BENTOML = Dialect("/predict", lambda rows, _: _encoded({"rows": rows.tolist()}), _under())
 KSERVE = Dialect(
     "/v1/models/forest:predict", lambda rows, _: _encoded({"instances": rows.tolist()}), _under("predictions")
+)
+
+
+_HEADER_BYTES = 512  # JSON may end in blanks: a header of one length for all requests
+_ARROW = "application/vnd.apache.arrow.stream"
+
+
+def _tensor_body(rows: Matrix, _: Sequence[str]) -> bytes:
+    size = {"binary_data_size": rows.nbytes}
+    outputs = {"binary_data_output": True}
+    header = _encoded({"inputs": [{**_tensor(rows), "parameters": size}], "parameters": outputs})
+    return header.ljust(_HEADER_BYTES) + rows.tobytes()
+
+
+def _tensor_scores(answer: bytes) -> Vector:
+    """The first output's part of what follows the JSON, whose length only a header tells: up to where it ends."""
+    header, length = json.JSONDecoder().raw_decode(answer.decode("latin-1"))
+    place = length
+    for output in header["outputs"]:
+        size = output["parameters"]["binary_data_size"]
+        if output["name"] == "raw_score":
+            return np.frombuffer(answer[place : place + size])
+        place += size
+    raise KeyError("raw_score")
+
+
+OURS_TENSOR = Dialect(
+    f"/v2/models/{MODEL}/infer",
+    _tensor_body,
+    _tensor_scores,
+    f"content-type: application/octet-stream\r\ninference-header-content-length: {_HEADER_BYTES}\r\n",
+)
+
+
+def _arrow_body(rows: Matrix, names: Sequence[str]) -> bytes:
+    table = pa.table(dict(zip(names, rows.T, strict=True)))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def _arrow_scores(answer: bytes) -> Vector:
+    found: Vector = pa.ipc.open_stream(answer).read_all()["raw_score"].to_numpy()
+    return found
+
+
+OURS_ARROW = Dialect(
+    f"/api/v1/predict/batch?model_id={MODEL}",
+    _arrow_body,
+    _arrow_scores,
+    f"content-type: {_ARROW}\r\naccept: {_ARROW}\r\n",
 )
 
 

@@ -27,7 +27,7 @@ class Constant(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._received += data
         head, separator, body = self._received.partition(END_OF_HEADERS)
-        if separator and len(body) >= int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]):
+        if separator and len(body) >= int(head.lower().partition(b"\r\ncontent-length: ")[2].partition(b"\r\n")[0]):
             self._received = b""
             self._transport.write(ANSWER)
 

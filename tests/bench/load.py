@@ -45,7 +45,8 @@ class Turn:
 @cache
 def request_bytes(url: str, headers: str, body_file: str) -> bytes:
     parts, body = urlsplit(url), Path(body_file).read_bytes()
-    head = f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\n{headers}content-length: {len(body)}\r\n\r\n"
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    head = f"POST {path} HTTP/1.1\r\nhost: {parts.netloc}\r\n{headers}content-length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
@@ -68,7 +69,7 @@ class Answer:
         self.head += chunk
         head, separator, body = self.head.partition(END_OF_HEADERS)
         if separator:
-            length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+            length = head.lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0]
             self._missing = int(length) - len(body)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from figures import Bar, Outcome, bars_table
 from servers import PEERS
 from stage import Stage, stage_set
-from works import costs, guarded_calls, many_models, many_rows, neighbours, one_row, start, tails, whole_suite
+from works import bulk, costs, guarded_calls, many_models, many_rows, neighbours, one_row, start, tails, whole_suite
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "build" / "bench.json"
@@ -24,6 +24,7 @@ MARKS = ("<!-- figures -->", "<!-- /figures -->")
 WORKS: dict[str, Callable[[Stage], Outcome]] = {
     "one_row": one_row.measure,
     "many_rows": many_rows.measure,
+    "bulk": bulk.measure,
     "tails": tails.measure,
     "neighbours": neighbours.measure,
     "start": start.measure,

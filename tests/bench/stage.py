@@ -75,20 +75,25 @@ class Stage:
         seconds = 0.3 if self.quick else how.pop("seconds", 1.0)
         return Turn(url + dialect.path, (name,), dialect.headers, **{**how, "seconds": seconds})  # type: ignore[arg-type]
 
-    def compared(self, ours: Dialect, rows: Matrix, rivals: Mapping[str, Rival], **how: float) -> dict[str, Figures]:
-        """Our figures and those of peers for the same rows, after a check that all give the same scores."""
-        asked = {OURS: (self.model_url, ours)} | {
-            label: (each.url, each.peer.dialect) for label, each in rivals.items()
-        }
-        self._check_same(asked, rows[:20])
+    def compared(self, ours: Dialect, rows: Matrix, rivals: Mapping[str, Rival], **how: int) -> dict[str, Figures]:
+        """Our figures and those of peers for the same rows."""
+        return self.interleaved({OURS: ours}, rows, rivals, **how)
+
+    def interleaved(
+        self, ours: Mapping[str, Dialect], rows: Matrix, rivals: Mapping[str, Rival], *, rounds: int = 5, **how: float
+    ) -> dict[str, Figures]:
+        """As `compared`, in several ways of ours, by label. All are seen to give the same scores before."""
+        asked = {label: (self.model_url, dialect) for label, dialect in ours.items()}
+        asked |= {label: (each.url, each.peer.dialect) for label, each in rivals.items()}
+        self._check_same(asked, rows[: 1 if OURS_ONE in ours.values() else 20])
         turns = {label: self.turn(url, dialect, rows, **how) for label, (url, dialect) in asked.items()}
-        return self.generator.interleaved(turns, 2 if self.quick else 5)
+        return self.generator.interleaved(turns, min(rounds, 2) if self.quick else rounds)
 
     def _check_same(self, asked: Mapping[str, tuple[str, Dialect]], rows: Matrix) -> None:
-        rows = rows[:1] if asked[OURS][1] is OURS_ONE else rows
         found = {label: self.scores(url, dialect, rows) for label, (url, dialect) in asked.items()}
+        first = next(iter(found.values()))
         for label, scores in found.items():
-            np.testing.assert_allclose(scores, found[OURS], rtol=1e-6, err_msg=f"{label} scores otherwise")
+            np.testing.assert_allclose(scores, first, rtol=1e-6, err_msg=f"{label} scores otherwise")
 
     def scores(self, url: str, dialect: Dialect, rows: Matrix) -> Vector:
         """What a server says of the rows."""
