@@ -73,7 +73,7 @@ class CellReader:
         try:
             whole = self._array(values)
             if self.column.is_text:
-                return whole if _holds_text("".join(values)) else None
+                return whole if all(map(_holds_text, set(values))) else None
         except (OverflowError, UnicodeError):  # an integer over 1.8e308; half a surrogate pair
             return None
         wrong = np.isinf(whole) if self.column.accepts_missing else ~np.isfinite(whole)
@@ -167,7 +167,7 @@ def _text(value: Any) -> str:
 
 def _holds_text(text: str) -> bool:
     """Whether a graph takes it. Raises UnicodeError where it is none: half a surrogate pair."""
-    return len(text.encode()) >= len(text)
+    return text.isascii() or len(text.encode()) > len(text)
 
 
 _READ_ONE: dict[str, Callable[[Any], float | str]] = {

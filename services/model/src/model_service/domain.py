@@ -51,13 +51,16 @@ class Columns:
             raise
         return self._read(columns, Sent(place, rows, single))
 
-    def of_columns(self, columns: Mapping[str, Values] | Sequence[Values], *, place: str = "rows") -> Rows:
+    def of_columns(
+        self, columns: Mapping[str, Values] | Sequence[Values], *, place: str = "rows", first_row: int = 0
+    ) -> Rows:
         """Whole columns by name, in any order, or in the declared one.
 
         Each is a list as in `of_rows` or an array (n_rows,) or (n_rows, 1): of numbers; bool for boolean columns;
         datetime64, or seconds since 1970, for dates; str or bytes for strings, or objects of any of these.
+        first_row: the number of the first in problems.
         """
-        sent = Sent(place)
+        sent = Sent(place, first_row=first_row)
         if not isinstance(columns, Mapping):
             if len(columns) != len(self.names):
                 sent.refuse([Wrong(-1, -1, "", None, self._miscounted("columns", len(columns)))])

@@ -32,11 +32,13 @@ class Sent(NamedTuple):
     """How rows were sent, which is how problems name them.
 
     place: begins the names. rows: those that came as objects or arrays. single: they are one, not in a list.
+    first_row: the number of the first.
     """
 
     place: str
     rows: Sequence[Any] = ()
     single: bool = False
+    first_row: int = 0
 
     def refuse(self, wrong: Iterable[Wrong]) -> None:
         """Raises RowsRefused if anything is."""
@@ -51,7 +53,7 @@ class Sent(NamedTuple):
     def _path(self, wrong: Wrong) -> list[str]:
         path = [self.place]
         if wrong.row >= 0 and not self.single:
-            path.append(str(wrong.row))
+            path.append(str(wrong.row + self.first_row))
         if wrong.name:
             in_array = bool(self.rows) and isinstance(self.rows[wrong.row], list)
             path.append(str(wrong.column) if in_array else wrong.name[:128])

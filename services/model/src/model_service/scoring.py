@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -88,6 +88,21 @@ class Scoring:
         self._metrics.scored(model.name, rows.n_rows, n_anomalies, time.perf_counter() - began)
         return scores
 
+    def score_blocks(
+        self, model: ServedModel, blocks: Iterable[Rows], *, confidence: bool = False, place: str = "rows"
+    ) -> Scores:
+        """As `score_here`, of at least one block; no more than one is held at a time."""
+        parts: list[Scores] = []
+        n_rows, detection_s = 0, 0.0
+        for block in blocks:
+            began = time.perf_counter()
+            parts.append(score_rows(model.scorer, block, confidence=confidence, place=place, first_row=n_rows))
+            detection_s += time.perf_counter() - began
+            n_rows += block.n_rows
+        scores = _joined(parts)
+        self._metrics.scored(model.name, n_rows, int(np.count_nonzero(scores.is_anomaly)), detection_s)
+        return scores
+
     async def apart(self, n_bytes: int, work: Callable[[], Result]) -> Result:
         """Do the work, such as reading a body of `n_bytes`: at once if that is little, else on a thread."""
         return work() if n_bytes <= INLINE_BYTES else await self.pool.run(work)
@@ -105,10 +120,12 @@ class Scoring:
             raise
 
 
-def score_rows(scorer: Scorer, rows: Rows, *, confidence: bool, place: str = "rows", single: bool = False) -> Scores:
+def score_rows(
+    scorer: Scorer, rows: Rows, *, confidence: bool, place: str = "rows", single: bool = False, first_row: int = 0
+) -> Scores:
     """The scores of all rows, in blocks: a row's score does not depend on its companions.
 
-    rows: as the model's columns made them. place, single: for the names in problems, as in `Columns.of_rows`.
+    rows: as the model's columns made them. place, single, first_row: for the names in problems, as in `Columns`.
     Raises ModelFailed (the runtime), ScoreNotFinite (numbers beyond the model's arithmetic).
     """
     size, n_rows = max(1, BLOCK_BYTES // scorer.working_bytes_per_row), rows.n_rows
@@ -122,7 +139,7 @@ def score_rows(scorer: Scorer, rows: Rows, *, confidence: bool, place: str = "ro
         raise ModelFailed(f"the model's runtime failed: {error}", reason=error.reason) from error
     finite = np.isfinite(scores.raw_score) & np.isfinite(scores.prediction)
     if not finite.all():
-        raise _not_finite(np.flatnonzero(~finite).tolist(), place, single=single)
+        raise _not_finite((np.flatnonzero(~finite) + first_row).tolist(), place, single=single)
     return scores
 
 

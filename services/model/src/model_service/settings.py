@@ -14,6 +14,8 @@ class Settings(ServiceSettings, StorageSettings):
     service_name: str = "model"
     port: Annotated[int, Field(ge=0, le=65535)] = 8002
 
+    grpc_port: Annotated[int, Field(ge=0, le=65535, description="Open Inference Protocol over gRPC; 0: none.")] = 8003
+
     trusted_keys_path: Path = Field(description="A PEM file, or a folder of *.pem: whose signatures are accepted.")
     max_artefact_size: Annotated[int, Field(ge=1)] = 256 * MIB
     model_cache_bytes: Annotated[int, Field(ge=1)] = 1024 * MIB
@@ -21,6 +23,8 @@ class Settings(ServiceSettings, StorageSettings):
         float, Field(gt=0, le=3600, description="How long an answer is not looked up again.")
     ] = 2.0
     max_detection_batch_size: Annotated[int, Field(ge=1, le=100_000, description="Rows.")] = 100_000
+    max_table_rows: Annotated[int, Field(ge=1, description="Of a request in Arrow or Parquet.")] = 10_000_000
+    max_table_bytes: Annotated[int, Field(ge=1, description="Of a request in Arrow or Parquet.")] = 256 * MIB
     scoring_threads: Annotated[int, Field(ge=1, le=256)] = os.cpu_count() or 1
     scoring_queue_size: Annotated[int, Field(ge=0, le=10_000, description="Scorings that may wait for a thread.")] = 32
     scoring_body_bytes: Annotated[int, Field(ge=1, description="Bodies that are held at once, together.")] = 256 * MIB

@@ -1,0 +1,1 @@
+"""Rows as Arrow IPC streams and Parquet files, in and out."""
