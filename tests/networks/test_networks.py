@@ -231,7 +231,7 @@ def job(folder: Path, keys: tuple[Path, Path], name: str, **parameters: Any) -> 
     }
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", ["AutoEncoder", "LUNAR"])
 async def test_a_job_in_a_child_under_its_memory_limit_leaves_a_signed_model_that_scores(
     tmp_path: Path, keys: tuple[Path, Path], name: str
 ) -> None:
@@ -241,7 +241,10 @@ async def test_a_job_in_a_child_under_its_memory_limit_leaves_a_signed_model_tha
     assert Scorer(artefact).score(table()).is_anomaly.sum() == 12
 
 
-async def test_a_job_that_runs_out_of_memory_ends_saying_so(tmp_path: Path, keys: tuple[Path, Path]) -> None:
-    wanted = job(tmp_path, keys, "AutoEncoder", hidden_neuron_list=[1024] * 8, batch_size=65_536)
+@pytest.mark.parametrize("limit_mb", [900, 1300])
+async def test_a_job_that_runs_out_of_memory_as_pytorch_loads_or_as_it_trains_ends_saying_so(
+    tmp_path: Path, keys: tuple[Path, Path], limit_mb: int
+) -> None:
+    wanted = job(tmp_path, keys, "AutoEncoder", hidden_neuron_list=[1024] * 8)
     with pytest.raises(MemoryLimitReached, match="fewer rows or columns"):
-        await Sandbox(900).run("train", tmp_path, wanted, ignore)
+        await Sandbox(limit_mb).run("train", tmp_path, wanted, ignore)

@@ -23,6 +23,7 @@ REQUEST, ANSWER, REFUSAL, ERRORS = "request.json", "answer.json", "problem.json"
 ROWS, ARTEFACT, SCORED = "rows.arrows", "artefact.zip", "scored.parquet"
 _SECRETS = ("DATABASE_URL", "PASSWORD", "SECRET", "TOKEN", "CREDENTIAL", "ACCESS_KEY", "ACCOUNT_KEY")
 _QUOTED_CHARS = 500
+_NO_MEMORY = "std::bad_alloc"  # the last word of a native library that lets nobody catch it
 Report = Callable[[str, float], None]
 """Tells the stage, in a word or two, and the share of the job that is done, in [0, 1]."""
 
@@ -72,7 +73,8 @@ class Sandbox:
 
     def _answer(self, folder: Path, code: int) -> dict[str, Any]:
         limit_mb = self._memory_limit_mb
-        if code == OUT_OF_MEMORY:
+        said = _end_of(folder / ERRORS)
+        if code == OUT_OF_MEMORY or (code == -signal.SIGABRT and _NO_MEMORY in said):
             message = f"the work needs more than the {limit_mb} MiB that a job may have; use fewer rows or columns"
             raise MemoryLimitReached(message, limit_mb=limit_mb)
         if code == 0 and (folder / REFUSAL).exists():
@@ -80,7 +82,6 @@ class Sandbox:
         if code == 0:
             answer: dict[str, Any] = orjson.loads((folder / ANSWER).read_bytes())
             return answer
-        said = _end_of(folder / ERRORS)
         how = f"exit code {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
         last = f"; it said: {said}" if said else ""
         raise ChildCrashed(f"the process ended by {how} (memory limit {limit_mb} MiB){last}")
@@ -100,4 +101,6 @@ async def _follow(process: asyncio.subprocess.Process, report: Report) -> None:
 
 
 def _harmless_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not any(word in name for word in _SECRETS)}
+    """Without secrets, and without GPUs: the same rows and seed give the same model on every machine."""
+    kept = {name: value for name, value in os.environ.items() if not any(word in name for word in _SECRETS)}
+    return {**kept, "CUDA_VISIBLE_DEVICES": ""}
