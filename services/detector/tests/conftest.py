@@ -30,7 +30,10 @@ from pynomaly_suite.testing import TemporaryPostgres
 
 MIGRATIONS = Path(tables.__file__).parent / "migrations"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-TYPES: dict[str, Any] = {"int64": "integer", "double": "number", "bool": "boolean", "string": "string"}
+TYPES: dict[str, Any] = {
+    **{"int64": "integer", "double": "number", "bool": "boolean", "string": "string"},
+    **{"date32[day]": "date", "timestamp[us]": "datetime"},
+}
 
 
 def _answer(payload: BaseModel, status: int = 200) -> web.Response:
@@ -173,6 +176,8 @@ class Peers:
             feature_names=list(manifest.feature_names),
             contamination=manifest.contamination,
             threshold=manifest.threshold,
+            threshold_interval=manifest.threshold_interval,
+            metrics=dict(manifest.metrics),
             n_train=manifest.n_train,
             seed=manifest.seed,
             data_digest=manifest.data_digest,

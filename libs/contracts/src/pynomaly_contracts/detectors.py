@@ -15,6 +15,7 @@ from pynomaly_contracts.base import (
     ResourceName,
     Seed,
 )
+from pynomaly_contracts.thresholds import ThresholdChoice
 
 
 class Algorithm(Answer):
@@ -120,6 +121,7 @@ class DetectorCreate(Request):
         "where preprocessing says what to make of them.",
     )
     preprocessing: Preprocessing = Preprocessing()
+    threshold: ThresholdChoice = ThresholdChoice()
     seed: Seed = 0
     description: Description | None = None
 
@@ -131,6 +133,7 @@ class DetectorUpdate(Request):
     parameters: dict[str, Any] | None = None
     feature_columns: list[ColumnName] | None = Field(default=None, max_length=10_000)
     preprocessing: Preprocessing | None = Field(default=None, description="All of it anew.")
+    threshold: ThresholdChoice | None = None
     seed: Seed | None = None
     description: Description | None = None
 
@@ -144,6 +147,7 @@ class Detector(Resource):
     parameters: dict[str, Any]
     feature_columns: list[str]
     preprocessing: dict[str, Any] = Field(default={}, description="As it was asked for; empty: all defaults.")
+    threshold: dict[str, Any] = Field(default={}, description="As it was asked for; empty: by contamination.")
     seed: int
     description: str | None = None
     state: Literal["untrained", "trained"] = "untrained"

@@ -24,6 +24,7 @@ from pynomaly_contracts.detectors import (
 )
 from pynomaly_contracts.jobs import FINISHED, Job, JobAccepted, JobKind, JobState
 from pynomaly_contracts.problems import FieldProblem
+from pynomaly_contracts.thresholds import ThresholdChoice
 
 from detector_service import algorithms, domain, features
 from detector_service.clients import DatasetClient, ModelClient
@@ -78,6 +79,8 @@ class DetectorService:
         changes = {name: value for name, value in sent.items() if value is not None or name == "description"}
         if wanted.preprocessing is not None:
             changes["preprocessing"] = wanted.preprocessing.model_dump()
+        if wanted.threshold is not None:
+            changes["threshold"] = wanted.threshold.model_dump()
 
         async def change(tx: Transaction) -> Detector:
             detector = await tx.detectors.get(tenant_id, ref)
@@ -258,12 +261,25 @@ def _train_spec(detector: Detector, dataset: Dataset) -> TrainSpec:
         columns=columns,
         preprocessing=preprocessing,
         ignored_columns=ignored,
+        target_column=dataset.target_column,
+        threshold=_threshold(detector, dataset),
         detector_name=detector.name,
         algorithm=detector.algorithm,
         contamination=detector.contamination,
         parameters=detector.parameters,
         seed=detector.seed,
     )
+
+
+def _threshold(detector: Detector, dataset: Dataset) -> ThresholdChoice:
+    choice = ThresholdChoice.model_validate(detector.threshold)
+    if choice.method != "contamination" and dataset.target_column is None:
+        message = (
+            f"data set {dataset.name!r} has no target column, and detector {detector.name!r} chooses its threshold by "
+            f"{choice.method} on labels; train on labelled data, or set the detector's threshold to contamination"
+        )
+        raise DataUnfit.because([("body.dataset_id", str(dataset.id), message)])
+    return choice
 
 
 def _target_of(dataset: Dataset, ref: str) -> str:

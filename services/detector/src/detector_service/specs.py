@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 from pynomaly_contracts.datasets import Column
 from pynomaly_contracts.detectors import Preprocessing
+from pynomaly_contracts.thresholds import ThresholdChoice
 
 
 class _Spec(BaseModel):
@@ -17,7 +18,10 @@ class _Spec(BaseModel):
 
 
 class TrainSpec(_Spec):
-    """Fit on these columns of a data set. columns: the features' types; none are all numbers."""
+    """Fit on these columns of a data set. columns: the features' types; none are all numbers.
+
+    target_column: the labels, which the fit never sees; figures and the threshold may.
+    """
 
     detector_name: str
     algorithm: str
@@ -27,6 +31,8 @@ class TrainSpec(_Spec):
     ignored_columns: list[str]
     columns: list[Column] = []
     preprocessing: Preprocessing = Preprocessing()
+    target_column: str | None = None
+    threshold: ThresholdChoice = ThresholdChoice()
 
 
 class EvaluateSpec(_Spec):

@@ -19,6 +19,7 @@ detectors = sa.Table(
     sa.Column("parameters", JSONB, nullable=False),
     sa.Column("feature_columns", ARRAY(sa.Text), nullable=False),
     sa.Column("preprocessing", JSONB, nullable=False, server_default="{}"),
+    sa.Column("threshold", JSONB, nullable=False, server_default="{}"),
     sa.Column("seed", sa.BigInteger, nullable=False),
     sa.Column("model_id", UUID(as_uuid=True)),
     sa.Column("latest_version", sa.Text),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import BaseModel
+from pynomaly_contracts.figures import Figures
 from pynomaly_contracts.jobs import DetectBatchResult, EvaluateResult, TrainResult
 
 from detector_service.clients import DatasetClient, ModelClient
@@ -45,6 +46,10 @@ class TrainTask:
             feature_columns=version.feature_names,
             ignored_columns=spec.ignored_columns,
             threshold=version.threshold,
+            threshold_interval=version.threshold_interval,
+            n_anomalies=trained.facts.get("n_anomalies"),
+            metrics=Figures.model_validate(version.metrics) if version.metrics else None,
+            metrics_absent=trained.facts.get("metrics_absent"),
             fit_duration_s=trained.facts["fit_duration_s"],
         )
 

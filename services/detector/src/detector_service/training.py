@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 from detector_service.algorithms import Algorithm, create_estimator, get_algorithm
 from detector_service.domain import N_NAMED, Refusal, Unfit
 from detector_service.features import SourceColumn
+from detector_service.supervision import UNSUPERVISED, Supervision
 
 if TYPE_CHECKING:
     from detector_service.compile import CompiledDetector, Family, Pipeline, Source
@@ -75,13 +76,21 @@ class TrainedDetector:
     parity: float
 
 
-def fit_detector(request: FitRequest, rows: FloatMatrix | Rows, on_stage: OnStage) -> TrainedDetector:
+def fit_detector(
+    request: FitRequest, rows: FloatMatrix | Rows, on_stage: OnStage, supervision: Supervision = UNSUPERVISED
+) -> TrainedDetector:
     """Train. rows: at least 2 raw ones; where no column is a text, their numbers alone (n_rows, n_columns) will do.
 
+    supervision: the rows' labels, which the fit never sees, and what the threshold is to keep on them.
     on_stage(stage, progress): called as work proceeds with fit, compile, verify, done and the share done, in [0, 1].
     Raises Unfit, UnknownAlgorithm, InvalidParameter, CompileMismatch.
     """
-    from detector_service.compile import Pipeline, Source, compile_detector  # noqa: PLC0415 - onnx, for training only
+    from detector_service.compile import (  # noqa: PLC0415 - onnx, for training only
+        FAMILIES,
+        Pipeline,
+        Source,
+        compile_detector,
+    )
 
     algorithm = get_algorithm(request.algorithm)
     given = rows if isinstance(rows, Rows) else Rows(rows)
@@ -96,12 +105,15 @@ def fit_detector(request: FitRequest, rows: FloatMatrix | Rows, on_stage: OnStag
         warnings.simplefilter("ignore")  # what numpy and scikit-learn warn of is checked below, on the scores
         _fit(estimator, algorithm, features, source.pipeline)
         on_stage("compile", 0.6)
-        compiled = compile_detector(estimator, algorithm.name, features, source)
+        compiled = compile_detector(estimator, algorithm.name, features, source, supervision.choose)
         on_stage("verify", 0.8)
         parity = verify(estimator, algorithm, compiled, features, source)
     on_stage("done", 1.0)
-    manifest = _describe(request, algorithm, source, compiled)
-    n_anomalies = int((compiled.training_scores > compiled.threshold).sum())
+    scores, threshold = compiled.training_scores, compiled.threshold
+    contamination = None if FAMILIES[algorithm.name].fixed_threshold else request.contamination
+    found = supervision.describe(scores, threshold, contamination)
+    manifest = _describe(request, algorithm, source, compiled, found)
+    n_anomalies = int((scores > threshold).sum())
     return TrainedDetector(compiled.model.SerializeToString(deterministic=True), manifest, n_anomalies, parity)
 
 
@@ -245,8 +257,16 @@ def _taken(rows: Rows, numbers: NDArray[np.int64]) -> Rows:
     return Rows(rows.numeric[numbers], None if rows.text is None else rows.text[numbers])
 
 
-def _describe(request: FitRequest, algorithm: Algorithm, source: "Source", compiled: "CompiledDetector") -> Manifest:
+def _describe(
+    request: FitRequest,
+    algorithm: Algorithm,
+    source: "Source",
+    compiled: "CompiledDetector",
+    found: Mapping[str, Any],
+) -> Manifest:
+    """found: what more is known of threshold and labels."""
     return Manifest(
+        **found,
         algorithm=algorithm.name,
         parameters={**algorithm.defaults, **request.parameters},
         feature_names=request.feature_names,

@@ -70,6 +70,27 @@ async def test_patching_changes_what_is_sent_and_nothing_else(service: Any) -> N
     assert (wrong.status_code, fields(wrong.json())) == (422, [("body.parameters.n_trees", 1)])
 
 
+async def test_a_detector_says_how_its_threshold_is_chosen_until_it_is_told_otherwise(service: Any) -> None:
+    created = await service.create_detector(threshold={"method": "precision", "target": 0.9})
+    assert created["threshold"] == {"method": "precision", "target": 0.9}
+    changes = {"threshold": {"method": "false_alarm_rate", "target": 0.01}}
+    changed = (await service.client.patch("/api/v1/detectors/forest", json=changes)).json()
+    assert changed["threshold"] == changes["threshold"]
+    wrong = await service.client.patch("/api/v1/detectors/forest", json={"threshold": {"method": "precision"}})
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "body.threshold")
+    assert "precision needs a target" in wrong.json()["errors"][0]["message"]
+
+
+async def test_a_threshold_on_labels_refuses_data_without_a_target_column_before_a_job_exists(
+    service: Any, make_rows: Callable[..., pa.Table]
+) -> None:
+    await service.peers.add_dataset("plain", make_rows(), target=None)
+    await service.create_detector(threshold={"method": "false_alarm_rate", "target": 0.01})
+    status, problem = await post(service, "detectors/forest/train", {"dataset_id": "plain"})
+    assert (status, problem["type"]) == (422, "/problems/data-unfit")
+    assert "has no target column, and detector 'forest' chooses its threshold by false_alarm_rate" in problem["detail"]
+
+
 async def test_a_deleted_detector_is_gone_and_its_name_is_free(service: Any) -> None:
     await service.create_detector()
     assert (await service.client.delete("/api/v1/detectors/forest")).status_code == 204

@@ -8,26 +8,34 @@ import numpy as np
 from pynomaly_contracts.datasets import Column
 from pynomaly_scoring import Rows
 
-from detector_service.child.rows import read_blocks
+from detector_service.child.rows import read_blocks, read_labels
+from detector_service.domain import Unfit
 from detector_service.features import source_columns
 from detector_service.sandbox import ARTEFACT, ROWS, Report
 from detector_service.signing import sign_artefact
 from detector_service.specs import TrainSpec
+from detector_service.supervision import Supervision, supervise
+from detector_service.thresholds import Target
 from detector_service.training import FitRequest, TrainedDetector, fit_detector
 
 _STAGES = {"fit": "fitting", "compile": "compiling", "verify": "verifying", "done": "signing"}
 
 
 def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any]:
-    """Leaves the archive in the folder; tells how long the fit took. Raises Unfit."""
+    """Leaves the archive in the folder; tells how long the fit took and what is not in the manifest. Raises Unfit."""
     spec = TrainSpec.model_validate(request)
     report("reading rows", 0.0)
     rows = _read(folder / ROWS, _columns(spec))
+    supervision, unlabelled = _supervised(folder / ROWS, spec)
     began_s = time.perf_counter()
-    trained = _fit(spec, rows, report)
+    trained = _fit(spec, rows, supervision, report)
     fit_duration_s = time.perf_counter() - began_s
     (folder / ARTEFACT).write_bytes(sign_artefact(trained.model, trained.manifest, Path(request["signing_key"])))
-    return {"fit_duration_s": round(fit_duration_s, 6)}
+    return {
+        "fit_duration_s": round(fit_duration_s, 6),
+        "n_anomalies": trained.n_anomalies,
+        "metrics_absent": unlabelled,
+    }
 
 
 def _columns(spec: TrainSpec) -> list[Column]:
@@ -42,7 +50,22 @@ def _read(path: Path, columns: list[Column]) -> Rows:
     return Rows(numeric, np.concatenate(texts) if texts else None)
 
 
-def _fit(spec: TrainSpec, rows: Rows, report: Report) -> TrainedDetector:
+def _supervised(path: Path, spec: TrainSpec) -> tuple[Supervision, str | None]:
+    """What the labels are for, and why they are for nothing: no training fails for labels that it can do without."""
+    choice, column = spec.threshold, spec.target_column
+    target = None if choice.method == "contamination" else Target(choice.method, choice.target or 0.0)
+    if column is None:
+        return Supervision(target=target), None
+    try:
+        labels = np.concatenate([read_labels(block, column) for block in read_blocks(path, [])])
+        return supervise(labels, column, target, spec.seed), None
+    except Unfit as error:
+        if target is not None:
+            raise
+        return Supervision(), str(error)
+
+
+def _fit(spec: TrainSpec, rows: Rows, supervision: Supervision, report: Report) -> TrainedDetector:
     wanted = FitRequest(
         algorithm=spec.algorithm,
         parameters=spec.parameters,
@@ -54,4 +77,8 @@ def _fit(spec: TrainSpec, rows: Rows, report: Report) -> TrainedDetector:
         columns=source_columns(_columns(spec), spec.preprocessing),
         preprocessing=spec.preprocessing.model_dump(exclude_none=True),
     )
-    return fit_detector(wanted, rows, lambda stage, done: report(_STAGES.get(stage, stage), 0.1 + 0.85 * done))
+
+    def on_stage(stage: str, done: float) -> None:
+        report(_STAGES.get(stage, stage), 0.1 + 0.85 * done)
+
+    return fit_detector(wanted, rows, on_stage, supervision)

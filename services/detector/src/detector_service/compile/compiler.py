@@ -1,5 +1,6 @@
 """From a fitted PyOD detector to one ONNX graph."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -37,12 +38,21 @@ class CompiledDetector:
     n_reference: int
 
 
+def contaminated(scores: FloatVector) -> None:
+    """No threshold but the contamination's."""
+
+
 def compile_detector(
-    estimator: Any, algorithm_name: str, training: FloatMatrix, source: Source | None = None
+    estimator: Any,
+    algorithm_name: str,
+    training: FloatMatrix,
+    source: Source | None = None,
+    choose: Callable[[FloatVector], float | None] = contaminated,
 ) -> CompiledDetector:
     """Compile a fitted PyOD detector. training: float64 (n_train, n_features), finite, what it was fitted on.
 
     source: the raw rows that `training` was made of, which the graph takes then; without, it takes the features.
+    choose: the threshold for the training scores, (n_train,); None leaves it to the contamination.
     Input `numeric` float64 (n_rows, n_numeric), and `text` (n_rows, n_text) where there are texts; outputs
     `raw_score`, `prediction`, `is_anomaly`, `confidence`, each (n_rows,). The same estimator and training give the
     same bytes. Memory grows with n_rows by what the model's metadata calls pynomaly.working_bytes_per_row (for
@@ -54,8 +64,10 @@ def compile_detector(
     graph.add_named(("raw_score",), "Squeeze", raw, graph.constant([1], np.int64))
     rows = training if source is None else source.rows
     scores = estimator.decision_scores_ if family.keeps_training_scores else _own_scores(graph, rows)
-    threshold = float(estimator.threshold_) if family.fixed_threshold else None
-    calibration = calibrate(scores, float(estimator.contamination), threshold)
+    chosen = choose(scores)
+    n_flagged = None if chosen is None else int((scores > chosen).sum())
+    threshold = float(estimator.threshold_) if chosen is None and family.fixed_threshold else chosen
+    calibration = calibrate(scores, float(estimator.contamination), threshold, n_flagged=n_flagged)
     add_tail(graph, raw, calibration)
     return CompiledDetector(graph.model(OUTPUTS), calibration.threshold, scores, graph.n_reference)
 
