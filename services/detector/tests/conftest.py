@@ -31,8 +31,12 @@ from pynomaly_suite.testing import TemporaryPostgres
 MIGRATIONS = Path(tables.__file__).parent / "migrations"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TYPES: dict[str, Any] = {
-    **{"int64": "integer", "double": "number", "bool": "boolean", "string": "string"},
-    **{"date32[day]": "date", "timestamp[us]": "datetime"},
+    "int64": "integer",
+    "double": "number",
+    "bool": "boolean",
+    "string": "string",
+    "date32[day]": "date",
+    "timestamp[us]": "datetime",
 }
 
 
