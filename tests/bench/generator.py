@@ -10,10 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import cores
 from load import Turn
 
 PROGRAM = Path(__file__).with_name("load.py")
-CLIENT_CPU = 1
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Generator:
     """Makes one turn after the other, inside `with`."""
 
     def __enter__(self) -> Self:
-        command = [sys.executable, str(PROGRAM), str(CLIENT_CPU)]
+        command = [sys.executable, str(PROGRAM), str(cores.CLIENT)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return self
 

@@ -1,12 +1,11 @@
 """A closed-loop HTTP load generator: some connections, each with one request in flight; raw sockets, no client's cost.
 
-python load.py CPU    reads a Turn per line as JSON from standard input, answers each by a line of figures
+python load.py CORE    reads a Turn per line as JSON from standard input, answers each by a line of figures
 """
 
 import asyncio
 import itertools
 import json
-import os
 import socket
 import sys
 import time
@@ -17,11 +16,14 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
+import cores
 import numpy as np
 import uvloop
+from streaming import stream
 
 OK = b"HTTP/1.1 200"
 END_OF_HEADERS = b"\r\n\r\n"
+SCORE = b'"raw_score"'
 SAID = 300
 RECEIVE_BYTES = 2**18
 
@@ -31,6 +33,7 @@ class Turn:
     """Requests to one address for some seconds: `bodies` are files, sent in turn; the first `warm` are not counted.
 
     headers: further header lines, each ended by CRLF. At least `at_least` requests are made, however long they take.
+    window: over 0, the bodies are messages of a WebSocket, of which so many are in flight.
     """
 
     url: str
@@ -40,13 +43,21 @@ class Turn:
     seconds: float = 1.0
     at_least: int = 1
     warm: int = 0
+    window: int = 0
 
 
 @cache
-def request_bytes(url: str, headers: str, body_file: str) -> bytes:
-    parts, body = urlsplit(url), Path(body_file).read_bytes()
+def read(file: str) -> bytes:
+    return Path(file).read_bytes()
+
+
+def request_bytes(turn: Turn, body: bytes) -> bytes:
+    """A body with its head; a message of a stream has none."""
+    parts = urlsplit(turn.url)
+    if turn.window:
+        return body
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    head = f"POST {path} HTTP/1.1\r\nhost: {parts.netloc}\r\n{headers}content-length: {len(body)}\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nhost: {parts.netloc}\r\n{turn.headers}content-length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
@@ -77,7 +88,7 @@ class Run:
     """What came of a turn."""
 
     def __init__(self, turn: Turn) -> None:
-        self._requests = [request_bytes(turn.url, turn.headers, body) for body in turn.bodies]
+        self._requests = [request_bytes(turn, read(body)) for body in turn.bodies]
         self._next: Iterator[bytes] = itertools.cycle(self._requests)
         self._turn, self._asked = turn, 0
         self.latencies: list[float] = []
@@ -98,6 +109,12 @@ class Run:
         self.latencies.append(latency_s)
         if not answer.head.startswith(OK):
             self.refused.append(answer.head[:SAID])
+
+    def heard(self, latency_s: float, message: bytes) -> None:
+        """As `answered`, of a stream."""
+        self.latencies.append(latency_s)
+        if SCORE not in message:
+            self.refused.append(message[:SAID])
 
     def figures(self) -> dict[str, float | str]:
         """p50 and p99 in ms, rate in requests per second, counts, and what the first refusal said."""
@@ -168,15 +185,17 @@ def measure(turn: Turn) -> dict[str, float | str]:
     parts = urlsplit(turn.url)
     host, port = parts.hostname or "", parts.port or 80
     run = Run(turn)
-    if turn.connections == 1:
+    if turn.window:
+        stream(run, host, port, parts.path, turn.window)
+    elif turn.connections == 1:
         sequential(run, host, port)
     else:
         uvloop.run(crowd(run, host, port, turn.connections))
     return run.figures()
 
 
-def main(cpu: str) -> None:
-    os.sched_setaffinity(0, {int(cpu)})
+def main(core: str) -> None:
+    cores.pin(int(core))
     for line in sys.stdin:
         print(json.dumps(measure(Turn(**json.loads(line)))), flush=True)
 

@@ -14,9 +14,22 @@ from importlib.metadata import version
 from pathlib import Path
 
 from figures import Bar, Outcome, bars_table
+from plot import draw
 from servers import PEERS
 from stage import Stage, stage_set
-from works import bulk, costs, guarded_calls, many_models, many_rows, neighbours, one_row, start, tails, whole_suite
+from works import (
+    bulk,
+    costs,
+    guarded_calls,
+    many_models,
+    many_rows,
+    neighbours,
+    one_row,
+    start,
+    stream,
+    tails,
+    whole_suite,
+)
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "build" / "bench.json"
@@ -25,6 +38,7 @@ WORKS: dict[str, Callable[[Stage], Outcome]] = {
     "one_row": one_row.measure,
     "many_rows": many_rows.measure,
     "bulk": bulk.measure,
+    "stream": stream.measure,
     "tails": tails.measure,
     "neighbours": neighbours.measure,
     "start": start.measure,
@@ -85,6 +99,7 @@ def main() -> int:
     print(text)
     if options.write:
         write(options.write, text)
+        draw(RESULTS, options.write.parent / "images" / "bench.png")
     bars: list[Bar] = [bar for outcome in found.values() for bar in outcome.bars]
     return 0 if all(bar.met for bar in bars) else 1
 

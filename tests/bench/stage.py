@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cores
 import numpy as np
 import psutil
 from dialects import MODEL, OURS_ONE, Dialect, Matrix, Vector
@@ -21,7 +22,6 @@ from servers import ALL, HOST, Launch, Peer, forest_of, install
 EXAMPLES = Path(__file__).parents[2] / "examples" / "data"
 N_COLUMNS = 20
 OURS = "Pynomaly"
-SERVER_CPU = 0
 START_TIMEOUT_S = 120.0
 
 
@@ -159,18 +159,9 @@ def stage_set(*, quick: bool, with_peers: bool, wanted: Sequence[str] = ()) -> I
 
 def _pin(suite: Suite) -> None:
     """This process and all that it starts from now on to the servers' core; what serves is started again there."""
-    os.sched_setaffinity(0, {SERVER_CPU})
+    cores.pin(cores.SERVERS)
     for name in ("model", "gateway"):
         suite.restart(name)
-
-
-@contextmanager
-def all_cores() -> Iterator[None]:
-    """This process, and what it starts, on every core while the block runs."""
-    pinned = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, range(os.cpu_count() or 1))
-    yield
-    os.sched_setaffinity(0, pinned)
 
 
 def _start_peers(stage: Stage) -> None:

@@ -1,11 +1,14 @@
 """The bench's own parts: a generator that is no bottleneck and believes no refusal, and a report that is told once."""
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import floor
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from figures import Bar, Outcome
 from generator import Generator, LoadFailed
 from load import Turn
@@ -77,3 +80,28 @@ def test_a_report_replaces_the_one_before_it_in_the_document(tmp_path: Path) -> 
 
 def test_a_constant_answers_a_post(constant: str) -> None:
     assert post(constant, b"{}", "") == floor.BODY
+
+
+async def echo(request: web.Request) -> web.WebSocketResponse:
+    """Answers every message, pings in between."""
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    async for message in socket:
+        await socket.ping()
+        await socket.send_str(message.data)
+    return socket
+
+
+@pytest.mark.parametrize("n_bytes", [20, 300, 70_000], ids=["7 bits", "16 bits", "64 bits"])
+async def test_the_generator_streams_over_a_websocket_with_a_window_in_flight(tmp_path: Path, n_bytes: int) -> None:
+    message = b'{"raw_score":1}'.ljust(n_bytes)
+    (tmp_path / "body").write_bytes(message)
+    application = web.Application()
+    application.router.add_get("/stream", echo)
+    async with TestServer(application) as server:
+        turn = Turn(str(server.make_url("/stream")), (str(tmp_path / "body"),), seconds=0.0, at_least=40, window=8)
+        with Generator() as generator:
+            figures = await asyncio.to_thread(generator.turn, turn)
+
+    assert figures["n"] >= 40
+    assert figures["errors"] == 0
