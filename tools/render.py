@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pynomaly_contracts.routes import ROUTES, Service
+from pynomaly_contracts.routes import GRPC_ROUTES, ROUTES, Service
 
 Object = dict[str, Any]
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
 CHARTS = DEPLOY / "helm"
+TABLE = ROUTES + GRPC_ROUTES
 SERVICES = [str(service) for service in Service]
 NAMESPACE = "pynomaly"
 GENERATED = "# generated: the URL table of pynomaly_contracts.routes, by tools/render.py\n"
@@ -57,14 +58,14 @@ def tables() -> Iterator[tuple[Path, str]]:
     """The values and the schemas of the charts, as they should be."""
     yield with_table("platform", [f"routes:\n{rows()}"])
     for service in SERVICES:
-        paths = [route.prefix for route in ROUTES if route.owner == service]
+        paths = [route.prefix for route in TABLE if route.owner == service]
         if paths:
             yield with_table(service, ["paths:\n" + "".join(f"- {path}\n" for path in paths)])
         yield CHARTS / service / "values.schema.json", schema(service)
 
 
 def rows() -> str:
-    return "".join(f"- {{prefix: {route.prefix}, owner: {route.owner}}}\n" for route in ROUTES)
+    return "".join(f"- {{prefix: {route.prefix}, owner: {route.owner}}}\n" for route in TABLE)
 
 
 def with_table(chart: str, blocks: list[str]) -> tuple[Path, str]:

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pynomaly_contracts.headers import INTERNAL
-from pynomaly_contracts.routes import PURE_POSTS, ROUTES, Service
+from pynomaly_contracts.routes import GRPC_PORT, GRPC_ROUTES, PURE_POSTS, ROUTES, Route, Service
 
 if TYPE_CHECKING:
     from tests.charts.conftest import Render
 
+TABLE = ROUTES + GRPC_ROUTES
 SERVICES = [str(service) for service in Service]
 INGRESS = "cluster.local/ns/istio-system/sa/istio-ingressgateway"
 RETRIED = {"attempts": 1, "retryOn": "connect-failure,refused-stream"}
@@ -37,7 +38,7 @@ def test_the_door_hands_every_prefix_to_its_owner_longest_first(render: "Render"
     prefixes = [each["match"][0]["uri"].get("exact", "") for each in http]
     assert prefixes == sorted(prefixes, key=len, reverse=True)
     owners = {each["match"][0]["uri"].get("exact"): each["delegate"]["name"] for each in http}
-    assert owners == {route.prefix: f"{route.owner}-routes" for route in ROUTES} | {None: "gateway-routes"}
+    assert owners == {route.prefix: f"{route.owner}-routes" for route in TABLE} | {None: "gateway-routes"}
     for each, prefix in zip(http[:-1], prefixes, strict=False):
         assert each["match"] == [{"uri": {"exact": prefix}}, {"uri": {"prefix": f"{prefix}/"}}]
 
@@ -110,7 +111,14 @@ def test_what_may_have_been_received_is_not_sent_again(service: str, render: "Re
         assert rule_of(http, method, f"{path}/x/y")["retries"] == {"attempts": 0}
 
 
-@pytest.mark.parametrize("path", sorted(PURE_POSTS))
+@pytest.mark.parametrize("method", ["/inference.GRPCInferenceService/ModelInfer", "/grpc.health.v1.Health/Check"])
+def test_calls_over_grpc_go_to_its_port(method: str, render: "Render") -> None:
+    for where in ("model-routes", "model-mesh"):
+        rule = rule_of(render("model").one("VirtualService", where)["spec"]["http"], "POST", method)
+        assert {to["destination"]["port"]["number"] for to in rule["route"]} == {GRPC_PORT}
+
+
+@pytest.mark.parametrize("path", [*sorted(PURE_POSTS), "/v2/models/m/infer"])
 def test_a_prediction_changes_nothing_and_may_be_sent_again(path: str, render: "Render") -> None:
     assert rule_of(routes(render, "model"), "POST", path)["retries"] == RETRIED
 
@@ -170,10 +178,12 @@ def callers(render: "Render", service: str) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("service", ["dataset", "detector", "model"])
 def test_the_door_lets_in_what_the_table_says(service: str, render: "Render") -> None:
-    prefixes = [route.prefix for route in ROUTES if route.owner == service]
-    expected = [path for prefix in prefixes for path in (prefix, f"{prefix}/*")]
-    assert callers(render, service)["istio-ingressgateway"] == expected
-    assert set(expected) < set(callers(render, service)["gateway-service"])
+    def covered(table: tuple[Route, ...]) -> list[str]:
+        prefixes = [route.prefix for route in table if route.owner == service]
+        return [path for prefix in prefixes for path in (prefix, f"{prefix}/*")]
+
+    assert callers(render, service)["istio-ingressgateway"] == covered(TABLE)
+    assert set(covered(ROUTES)) < set(callers(render, service)["gateway-service"])
 
 
 def test_a_service_lets_in_only_who_has_business_there(render: "Render") -> None:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pynomaly_contracts.routes import PORTS, Service
+from pynomaly_contracts.routes import GRPC_PORT, PORTS, Service
 
 if TYPE_CHECKING:
     from tests.charts.conftest import Render, Rendered
@@ -54,12 +54,23 @@ def test_no_pod_goes_before_another_has_come(service: str, render: "Render") -> 
 def test_a_service_answers_at_its_port_by_its_name(service: str, render: "Render") -> None:
     found = render(service)
     port = PORTS[Service(service)]
-    (entry,) = found.one("Service", f"{service}-service")["spec"]["ports"]
+    entry = found.one("Service", f"{service}-service")["spec"]["ports"][0]
     assert (entry["name"], entry["port"]) == ("http", port)
     template = found.one("Deployment", f"{service}-service")["spec"]["template"]
-    (listens,) = template["spec"]["containers"][0]["ports"]
+    listens = template["spec"]["containers"][0]["ports"][0]
     assert listens == {"name": entry["targetPort"], "containerPort": port}
     assert environment(template)["PORT"]["value"] == str(port)
+
+
+def test_the_model_service_speaks_grpc_at_a_port_of_its_own(render: "Render") -> None:
+    found = render("model")
+    entry = found.one("Service", "model-service")["spec"]["ports"][1]
+    assert (entry["name"], entry["port"]) == ("grpc-inference", GRPC_PORT)  # Istio takes the protocol from the name
+    template = found.one("Deployment", "model-service")["spec"]["template"]
+    assert template["spec"]["containers"][0]["ports"][1] == {"name": entry["targetPort"], "containerPort": GRPC_PORT}
+    assert environment(template)["GRPC_PORT"]["value"] == str(GRPC_PORT)
+    lets_in = found.one("NetworkPolicy", "model-service")["spec"]["ingress"][0]["ports"]
+    assert [each["port"] for each in lets_in] == [PORTS[Service.MODEL], GRPC_PORT]
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -75,5 +75,11 @@ def test_a_path_goes_to_its_owner(path: str, owner: Service) -> None:
 def test_a_post_is_idempotent_only_with_a_key_or_when_it_is_pure() -> None:
     assert is_idempotent("GET", "/api/v1/datasets", has_idempotency_key=False)
     assert is_idempotent("POST", "/api/v1/predict", has_idempotency_key=False)
+    assert is_idempotent("POST", "/v2/models/m/infer", has_idempotency_key=False)
+    assert is_idempotent("POST", "/v2/models/m/versions/1/infer", has_idempotency_key=False)
+    assert not is_idempotent("POST", "/v2/repository/models/m/load", has_idempotency_key=False)
+    assert is_idempotent("POST", "/v1/models/m:predict", has_idempotency_key=False)
+    assert is_idempotent("POST", "/invocations", has_idempotency_key=False)
+    assert not is_idempotent("POST", "/v1/models/m", has_idempotency_key=False)
     assert is_idempotent("POST", "/api/v1/detectors", has_idempotency_key=True)
     assert not is_idempotent("POST", "/api/v1/detectors", has_idempotency_key=False)

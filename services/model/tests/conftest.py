@@ -208,6 +208,7 @@ def settings_for(urls: DatabaseUrls, keys: Path, storage: Path, **more: object) 
         "migration_database_url": urls.owner_url,
         "trusted_keys_path": keys / "trusted",
         "storage_path": storage,
+        "grpc_port": 0,
     }
     return Settings.model_validate({**values, **more})
 

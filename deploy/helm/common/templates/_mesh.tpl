@@ -48,7 +48,7 @@ retries: {attempts: 0}
 {{- /* One rule as routes: the header first, then what was chosen before, then by weight. Takes {root, rule}. */ -}}
 {{- define "common.routesOfRule" -}}
 {{- $canary := .root.Values.canary }}
-{{- $port := (include "common.facts" .root | fromYaml).port }}
+{{- $port := .rule.port | default (include "common.facts" .root | fromYaml).port }}
 {{- $rollouts := include "common.rolloutsBy" .root }}
 {{- $to := dict "host" (include "common.servingHost" .root) "port" $port }}
 {{- $patience := include "common.patience" . }}

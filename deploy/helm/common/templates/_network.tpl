@@ -42,7 +42,7 @@ spec:
   podSelector: {matchLabels: {app: {{ $app }}}}
   policyTypes: [Ingress, Egress]
   ingress:
-  - ports: [{port: {{ $facts.port }}, protocol: TCP}]
+  - ports: [{port: {{ $facts.port }}, protocol: TCP}{{ with $facts.grpc }}, {port: {{ . }}, protocol: TCP}{{ end }}]
     {{- if or .Values.mesh.enabled $facts.callers }}
     from:
     {{- if .Values.mesh.enabled }}

@@ -4,6 +4,9 @@
 {{- $facts := include "common.facts" .root | fromYaml }}
 - {name: HOST, value: 0.0.0.0}
 - {name: PORT, value: {{ $facts.port | quote }}}
+{{- with $facts.grpc }}
+- {name: GRPC_PORT, value: {{ . | quote }}}
+{{- end }}
 - {name: SHUTDOWN_GRACE_S, value: {{ $values.shutdownGraceSeconds | quote }}}
 - name: DATABASE_URL
   valueFrom: {secretKeyRef: {name: {{ $values.database.existingSecret }}, key: {{ .urlKey | default $values.database.urlKey }}}}
@@ -137,6 +140,9 @@ spec:
     {{- end }}
     ports:
     - {name: http, containerPort: {{ $port }}}
+    {{- with $facts.grpc }}
+    - {name: grpc, containerPort: {{ . }}}
+    {{- end }}
     envFrom:
     - configMapRef: {name: pynomaly-config, optional: true}
     - configMapRef: {name: {{ include "common.app" $root }}}

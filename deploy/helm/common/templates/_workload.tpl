@@ -69,6 +69,9 @@ spec:
   selector: {app: {{ .app }}}
   ports:
   - {name: http, port: {{ .port }}, targetPort: http}
+  {{- with (include "common.facts" .root | fromYaml).grpc }}
+  - {name: grpc-inference, port: {{ . }}, targetPort: grpc}
+  {{- end }}
 {{- end -}}
 
 {{- define "common.serviceAccount" -}}

@@ -1,6 +1,7 @@
 {{- /* What the model service is like; the common chart reads it. The first rule that matches a request holds. */ -}}
 {{- define "facts" -}}
 port: 8002
+grpc: 8003
 storage: true
 trusts: true
 peers: []
@@ -9,9 +10,14 @@ callers:
   detector-service: [/api/v1/models]
   detector-worker: [/api/v1/models]
 rules:
+- name: grpc  # the Open Inference Protocol; all that it has may be asked for twice
+  match: [{prefix: /inference.GRPCInferenceService/}, {prefix: /grpc.health.v1.Health/}]
+  port: 8003
+  retry: true
+  timeoutSeconds: 121
 - {name: stream, match: [{exact: /api/v1/predict/stream}], streams: true}
 - name: scores  # POSTs that change nothing
-  match: [{methods: POST, exact: /api/v1/predict}, {methods: POST, exact: /api/v1/predict/batch}]
+  match: [{methods: POST, exact: /api/v1/predict}, {methods: POST, exact: /api/v1/predict/batch}, {methods: POST, prefix: /v2/}, {methods: POST, prefix: /v1/models/}, {methods: POST, exact: /invocations}]
   retry: true
   timeoutSeconds: 121
 - {name: reads, match: [{methods: GET|HEAD|OPTIONS}], retry: true, streams: true}  # a download is a read

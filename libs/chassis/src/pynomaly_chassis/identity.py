@@ -1,5 +1,6 @@
 """Who is calling."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -17,9 +18,14 @@ class Caller:
 _DEFAULT_CALLER = Caller(tenant_id="default")
 
 
-def caller_of(_: Request) -> Caller:
-    """The one place that says who is calling; for routes without dependencies, too."""
+def caller_in(_: Mapping[str, str]) -> Caller:
+    """The one place that says who is calling, by the headers of a request or the metadata of a call."""
     return _DEFAULT_CALLER
+
+
+def caller_of(request: Request) -> Caller:
+    """Who is calling; for routes without dependencies, too."""
+    return caller_in(request.headers)
 
 
 CurrentCaller = Annotated[Caller, Depends(caller_of)]

@@ -1,5 +1,6 @@
 """The URL table: which service owns which path. It feeds the gateway's proxy, the charts and the tests."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,6 +22,7 @@ PORTS: Mapping[Service, int] = {
     Service.MODEL: 8002,
     Service.GATEWAY: 8080,
 }
+GRPC_PORT = 8003  # the model service's, beside its own
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,12 @@ ROUTES: tuple[Route, ...] = (
     Route("/version", Service.MODEL),
 )
 
+# What the mesh carries beside these: gRPC, whose paths begin with the name of its service.
+GRPC_ROUTES: tuple[Route, ...] = (Route("/inference.GRPCInferenceService", Service.MODEL),)
+
 # POSTs that change nothing: they may be retried without an idempotency key.
-PURE_POSTS: frozenset[str] = frozenset({"/api/v1/predict", "/api/v1/predict/batch"})
+PURE_POSTS: frozenset[str] = frozenset({"/api/v1/predict", "/api/v1/predict/batch", "/invocations"})
+_INFER = re.compile(r"/v2/models/[^/]+(/versions/[^/]+)?/infer|/v1/models/[^/]+:predict")
 
 
 @lru_cache(maxsize=1024)  # asked for every proxied request, mostly with the same few paths
@@ -66,6 +72,11 @@ def owner_of(path: str) -> Service:
     return Service.GATEWAY if route is None else route.owner
 
 
+def is_pure_post(path: str) -> bool:
+    """Whether a POST to it changes nothing."""
+    return path in PURE_POSTS or _INFER.fullmatch(path) is not None
+
+
 def is_idempotent(method: str, path: str, *, has_idempotency_key: bool) -> bool:
     """Whether sending the request twice has the effect of sending it once."""
-    return method.upper() != "POST" or has_idempotency_key or path in PURE_POSTS
+    return method.upper() != "POST" or has_idempotency_key or is_pure_post(path)

@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 
 import psutil
-from pynomaly_contracts.routes import PORTS, Service
+from pynomaly_contracts.routes import GRPC_PORT, PORTS, Service
 
 from pynomaly_suite.errors import Refused
 
@@ -19,17 +19,18 @@ TRIAL_PORTS = range(20_000, 32_000)
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """A TCP port for each service, and one for the detector's worker, on 127.0.0.1."""
+    """A TCP port for each service, one for the detector's worker and one for the model service's gRPC, on 127.0.0.1."""
 
     dataset: int = PORTS[Service.DATASET]
     detector: int = PORTS[Service.DETECTOR]
     model: int = PORTS[Service.MODEL]
     gateway: int = PORTS[Service.GATEWAY]
     worker: int = 8010
+    grpc: int = GRPC_PORT
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Ports":
-        """PYNOMALY_DATASET_PORT, _DETECTOR_PORT, _MODEL_PORT, _GATEWAY_PORT, _WORKER_PORT over the usual ones.
+        """PYNOMALY_DATASET_PORT, _DETECTOR_, _MODEL_, _GATEWAY_, _WORKER_ and _GRPC_PORT over the usual ones.
 
         Raises:
             Refused: a value is no port.

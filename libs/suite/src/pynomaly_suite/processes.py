@@ -65,6 +65,7 @@ def _settings(program: Program, home: Home, ports: Ports) -> dict[str, str]:
     told = {f"{service.upper()}_SERVICE_URL": ports.url(service) for service in SERVICES}
     told["SHUTDOWN_GRACE_S"] = str(SHUTDOWN_GRACE_S)
     told |= {"HOST": HOST, "PORT": str(ports.of(program.service)), "WORKER_PORT": str(ports.worker)}
+    told["GRPC_PORT"] = str(ports.grpc)
     if program.stores:
         told |= {"STORAGE_TYPE": "local", "STORAGE_PATH": str(home.storage(program.service))}
     if program.trusts:

@@ -18,7 +18,7 @@ class ServiceProcess:
     def __init__(self, service: str, environment: Mapping[str, str], *, file_limit_kib: int | None = None) -> None:
         with closing(socket.create_server(("127.0.0.1", 0))) as free:
             self.port = int(free.getsockname()[1])
-        given = {"PATH": os.environ["PATH"], "PORT": str(self.port), **environment}
+        given = {"PATH": os.environ["PATH"], "PORT": str(self.port), "GRPC_PORT": "0", **environment}
         limit = f"ulimit -f {file_limit_kib}; " if file_limit_kib else ""
         command = f"{limit}exec {sys.executable} -m {service}_service serve"
         self._process = subprocess.Popen(["bash", "-c", command], env=given, stdout=subprocess.PIPE)  # noqa: S603, S607 - a test's own
@@ -27,6 +27,10 @@ class ServiceProcess:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def runs(self) -> bool:

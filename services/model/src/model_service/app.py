@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -59,7 +60,7 @@ class _Parts:
     pool: ScoringPool
 
     @asynccontextmanager
-    async def running(self, _: FastAPI) -> AsyncIterator[None]:
+    async def running(self, app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(self.load_keys)  # a service that trusts nobody must not start
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.database.close)
@@ -68,6 +69,8 @@ class _Parts:
             for beat in (self.keys.purge, self.sweep.run):
                 await stack.enter_async_context(heartbeat(HOURLY_S, beat, at_start=True))
             await stack.enter_async_context(self.listener.listening())
+            if app.state.grpc is not None:
+                await stack.enter_async_context(app.state.grpc.running())
             yield
 
 
@@ -102,7 +105,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.infer = Infer(scoring, model_metrics, max_rows=max_rows)
     app.state.catalogue = Catalogue(registry, scoring, database, settings.app_version)
+    app.state.grpc = _grpc(settings, metrics, app) if settings.grpc_port else None
     return app
+
+
+def _grpc(settings: Settings, metrics: HttpMetrics, app: FastAPI) -> Any:
+    from model_service.open_inference.grpc_server import GrpcServer  # noqa: PLC0415 - not a cost of those without it
+
+    return GrpcServer(settings, metrics.registry, app.state.infer, app.state.catalogue)
 
 
 def _routes(settings: Settings, metrics: HttpMetrics, runtime: ModelRuntime, parts: _Parts) -> FastAPI:

@@ -11,7 +11,8 @@ from pynomaly_chassis.problems import Invalid, UnsupportedMediaType
 from model_service.api.dependencies import InferenceCatalogue, ModelRef, VersionRef
 from model_service.api.predictions import BareRoute
 from model_service.open_inference import documents
-from model_service.open_inference.infer import Infer, Target
+from model_service.open_inference.catalogue import Target
+from model_service.open_inference.infer import Infer
 from model_service.open_inference.rest import HEADER_LENGTH, JSON, OCTETS, header_length, read, render
 
 PREFIX, TAG = "/v2", "open inference"
@@ -96,7 +97,7 @@ async def repository_load(
     catalogue: InferenceCatalogue, caller: CurrentCaller, model: ModelRef, request: Request
 ) -> dict[str, Any]:
     query = await _asked(request, LoadQuery)
-    await catalogue.load(caller.tenant_id, model, query.parameters)
+    await catalogue.load(caller.tenant_id, model, with_parameters=bool(query.parameters))
     return {}
 
 
@@ -128,11 +129,11 @@ async def infer(request: Request) -> Response:
     _check_type(request)
     n_json = header_length(request.headers.get(HEADER_LENGTH))
     use_case: Infer = request.app.state.infer
-    path = request.path_params
-    target = Target(caller_of(request).tenant_id, path["model"], path.get("version"))
+    tenant_id, path = caller_of(request).tenant_id, request.path_params
     with use_case.counted(), use_case.intake.place() as place:
         pieces = await place.pieces(request.stream())
-        answer = await use_case(target, place.n_bytes, partial(read, pieces, n_json), render)
+        reading = partial(read, path["model"], path.get("version"), pieces, n_json)
+        answer = await use_case(tenant_id, place.n_bytes, reading, render)
     if answer.n_json is None:
         return Response(answer.content, media_type=JSON)
     return Response(answer.content, media_type=OCTETS, headers={HEADER_LENGTH: str(answer.n_json)})

@@ -7,12 +7,19 @@ from pynomaly_chassis.database import Database
 from pynomaly_chassis.problems import Invalid, ProblemError
 
 from model_service.open_inference.columns import described
-from model_service.open_inference.infer import Target
 from model_service.scoring import Scoring
 from model_service.service import Registry
 
 SERVER_NAME, PLATFORM = "pynomaly", "onnx_onnxv1"
 EXTENSIONS = ("binary_tensor_data", "model_repository")
+
+
+class Target(NamedTuple):
+    """A model, and perhaps one of its versions."""
+
+    tenant_id: str
+    model_ref: str
+    version_ref: str | None
 
 
 class IndexEntry(NamedTuple):
@@ -67,9 +74,9 @@ class Catalogue:
         entries = [IndexEntry(item.name, str(item.number), *_state(loaded)) for item, loaded in found]
         return [entry for entry in entries if not ready_only or entry.state == "READY"]
 
-    async def load(self, tenant_id: str, model_ref: str, parameters: dict[str, Any]) -> None:
+    async def load(self, tenant_id: str, model_ref: str, *, with_parameters: bool) -> None:
         """The latest version into memory, here and in every replica. Raises Invalid, NotFound."""
-        if parameters:
+        if with_parameters:
             raise Invalid.field("parameters", None, "a model is loaded as it was signed; leave the parameters out")
         await self.registry.load(tenant_id, model_ref, None)
 

@@ -20,14 +20,6 @@ Answer = TypeVar("Answer")
 Result = TypeVar("Result")
 
 
-class Target(NamedTuple):
-    """What a request names: the model, and perhaps one of its versions."""
-
-    tenant_id: str
-    model_ref: str
-    version_ref: str | None
-
-
 class Output(NamedTuple):
     """One of the scores, (n_rows,). binary: whether REST is to send it as binary."""
 
@@ -59,7 +51,7 @@ class Infer:
 
     async def __call__(
         self,
-        target: Target,
+        tenant_id: str,
         n_bytes: int,
         read: Callable[[], InferRequest],
         render: Callable[[Inference], Answer],
@@ -70,7 +62,7 @@ class Infer:
         """
         began = time.perf_counter()
         request = await self._scoring.apart(n_bytes, partial(_translated, read))
-        model = await self._scoring.model(*target)
+        model = await self._scoring.model(tenant_id, request.model, request.version)
         work = partial(_translated, partial(self._answer, model, request, render, began))
         if n_bytes <= INLINE_BYTES and _n_rows(request) <= model.inline_rows:
             return work()

@@ -24,8 +24,10 @@ class WantedOutput(NamedTuple):
 
 
 class InferRequest(NamedTuple):
-    """outputs: None, the usual ones. binary: whether outputs are binary where they do not say."""
+    """model, version: references. outputs: None, the usual ones. binary: whether those are binary."""
 
+    model: str
+    version: str | None
     id: str | None
     parameters: Parameters
     inputs: list[Tensor]
@@ -62,16 +64,19 @@ _decode = msgspec.json.Decoder(_Request).decode
 _NOT_OFFERED = {"shared_memory_region": "shared memory", "classification": "classification"}
 
 
-def read_request(document: bytes, binary: memoryview) -> InferRequest:
+def read_request(model: str, version: str | None, document: bytes, binary: memoryview) -> InferRequest:
     """The request that is the JSON `document`, its tensors unread; binary: all that followed it.
 
+    model, version: what its path names.
     Raises MalformedBody, Invalid, TensorInvalid.
     """
     given = _parse(document)
     parameters = _given(given.parameters)
     all_binary = _flag(parameters, "binary_data_output", "the request")
     outputs = [_wanted(output, all_binary) for output in given.outputs or ()]
-    return InferRequest(given.id or None, parameters, _tensors(given.inputs, binary), outputs or None, all_binary)
+    return InferRequest(
+        model, version, given.id or None, parameters, _tensors(given.inputs, binary), outputs or None, all_binary
+    )
 
 
 def _parse(document: bytes) -> _Request:
@@ -130,7 +135,7 @@ def _flag(parameters: Parameters, name: str, of: str) -> bool:
 def _wanted(output: _Output, all_binary: bool) -> WantedOutput:
     parameters = _given(output.parameters)
     of = f"output {output.name[:128]!r}"
-    _refuse_unoffered(parameters, of)
+    refuse_unoffered(parameters, of)
     return WantedOutput(
         output.name, _flag(parameters, "binary_data", of) if "binary_data" in parameters else all_binary
     )
@@ -141,7 +146,7 @@ def _tensors(inputs: list[_Input], binary: memoryview) -> list[Tensor]:
     for given in inputs:
         parameters = _given(given.parameters)
         of = f"input {given.name[:128]!r}"
-        _refuse_unoffered(parameters, of)
+        refuse_unoffered(parameters, of)
         if "binary_data_size" not in parameters:
             if given.data is UNSET:
                 raise TensorInvalid(f"{of} has neither data nor binary_data_size")
@@ -168,7 +173,8 @@ def _part(binary: memoryview, place: int, size: Any, of: str) -> memoryview:
     return binary[place : place + size]
 
 
-def _refuse_unoffered(parameters: Parameters, of: str) -> None:
+def refuse_unoffered(parameters: Parameters, of: str) -> None:
+    """Raises Invalid. of: what has the parameters."""
     for name, what in _NOT_OFFERED.items():
         if name in parameters:
             raise Invalid(f"{of}: {what} is not offered here; leave the parameter {name} out")

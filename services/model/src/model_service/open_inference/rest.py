@@ -79,7 +79,7 @@ def header_length(value: str | None) -> int | None:
     return int(value)
 
 
-def read(pieces: list[bytes], n_json: int | None) -> InferRequest:
+def read(model: str, version: str | None, pieces: list[bytes], n_json: int | None) -> InferRequest:
     """The request in a body that came in pieces, which are let go. What follows its JSON begins where a FP64 may.
 
     n_json: as the header says. Raises MalformedBody, Invalid, TensorInvalid.
@@ -87,7 +87,7 @@ def read(pieces: list[bytes], n_json: int | None) -> InferRequest:
     if n_json is None:
         whole = b"".join(pieces)
         pieces.clear()
-        return read_request(whole, memoryview(b""))
+        return read_request(model, version, whole, memoryview(b""))
     n_bytes = sum(map(len, pieces))
     if n_json > n_bytes:
         raise MalformedBody(f"{HEADER_LENGTH} is {n_json}, and the body has {n_bytes} bytes")
@@ -97,7 +97,7 @@ def read(pieces: list[bytes], n_json: int | None) -> InferRequest:
         aligned[place : place + len(piece)] = piece
         place += len(piece)
     pieces.clear()
-    return read_request(bytes(aligned[:n_json]), aligned[n_json:])
+    return read_request(model, version, bytes(aligned[:n_json]), aligned[n_json:])
 
 
 def _output(output: Output, tensor: memoryview | None) -> _Output:
