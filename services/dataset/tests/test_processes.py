@@ -50,6 +50,12 @@ class Service:
         self.client.close()
         return self._process.end(how)
 
+    @property
+    def peak_mib(self) -> int:
+        """The most memory that it ever had resident."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text("ascii")
+        return int(status.split("VmHWM:")[1].split()[0]) // 1024
+
 
 @pytest.fixture
 def start(database: DatabaseUrls, tmp_path: Path, start_service: StartService) -> Iterator[Start]:
@@ -115,3 +121,20 @@ def test_a_folder_that_cannot_be_written_is_said_in_one_line(tmp_path: Path, dat
     assert ended.returncode == 2
     assert ended.stderr.startswith("STORAGE_PATH: cannot write to ")
     assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells a process's peak memory on Linux alone")
+def test_an_upload_of_any_size_needs_a_bounded_amount_of_memory(start: Start) -> None:
+    service = start()
+    piece = b"0.12345678,-1.23456789,text,2024-01-31,17\n" * 25_000
+    header = b"a,b,c,d,e\n"
+
+    def send(name: str, n_pieces: int) -> httpx.Response:
+        pieces = (header if number == 0 else piece for number in range(n_pieces + 1))
+        return service.client.post("/api/v1/datasets", params={"name": name}, content=pieces, timeout=300)
+
+    assert send("small", 1).status_code == 201
+    before_mib = service.peak_mib
+    answer = send("large", 150)  # 154 MiB
+    assert answer.json()["n_rows"] == 150 * 25_000
+    assert service.peak_mib - before_mib <= 256
