@@ -126,6 +126,13 @@ def test_the_rarest_categories_and_unknown_ones_are_other() -> None:
     assert ours.tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 1], [0, 0, 1], [0, 0, 1]]
 
 
+def test_notes_that_differ_in_every_row_are_all_other() -> None:
+    column = SourceColumn(name="c", type="string", missing="median", categories="onehot")
+    training = of_texts([f"note {row}" for row in range(50)])
+    names, ours = features_of(column, training, of_texts(["note 0", "", "new"]))
+    assert (names, ours.tolist()) == (["c=other"], [[1], [1], [1]])
+
+
 def test_texts_are_told_apart_as_unicode_not_as_they_look() -> None:
     composed, decomposed = "\u00e9", "e\u0301"
     column = SourceColumn(name="c", type="string")
@@ -258,6 +265,6 @@ def test_more_features_than_a_model_takes_are_refused_by_the_column_that_makes_m
     columns = [
         SourceColumn(name=f"c{number}", type="string", categories="onehot", max_categories=256) for number in range(5)
     ]
-    texts = np.array([[f"t{row % (250 + column)}" for column in range(5)] for row in range(300)], dtype=np.object_)
+    texts = np.array([[f"t{row % (250 + column)}" for column in range(5)] for row in range(510)], dtype=np.object_)
     with pytest.raises(Unfit, match=r"1,265 features, 255 of them column 'c4'.*max_categories"):
-        Pipeline.fit(columns, Rows(np.empty((300, 0)), texts))
+        Pipeline.fit(columns, Rows(np.empty((510, 0)), texts))

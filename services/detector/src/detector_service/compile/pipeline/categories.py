@@ -55,8 +55,14 @@ class Categories:
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """Categories that are told apart; others are as those that the training rows did not have."""
-        return self.categories[: self.column.max_categories] if self.is_onehot else self.categories
+        """Categories that are told apart; others are as those that the training rows did not have.
+
+        Where not all can have a feature, none of one row only has: names and notes, other in each row, say nothing.
+        """
+        most = self.column.max_categories
+        if not self.is_onehot or len(self.categories) <= most:
+            return self.categories
+        return tuple(name for name, count in zip(self.categories[:most], self.counts, strict=False) if count > 1)
 
     @property
     def features(self) -> list[Feature]:
