@@ -157,11 +157,12 @@ def install_problem_handlers(app: FastAPI, forms: ErrorForms | None = None) -> N
         return handle
 
     app.add_exception_handler(ProblemError, handled_by(lambda _, error: error))
-    app.add_exception_handler(RequestValidationError, handled_by(_problem_of_validation))
+    app.add_exception_handler(RequestValidationError, handled_by(lambda _, error: problem_of_validation(error)))
     app.add_exception_handler(HTTPException, handled_by(_problem_of_http))
 
 
-def _problem_of_validation(_: Request, error: RequestValidationError) -> ProblemError:
+def problem_of_validation(error: RequestValidationError) -> ProblemError:
+    """What the framework, or a reader of our own, found wrong with a request's fields."""
     if any(item["type"] == "json_invalid" for item in error.errors()):
         reason = error.errors()[0].get("ctx", {}).get("error", "not JSON")
         return MalformedBody(f"the body is not valid JSON: {reason}")

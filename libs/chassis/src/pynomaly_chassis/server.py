@@ -22,8 +22,15 @@ def run_command(service: str, commands: Mapping[str, Command], argv: list[str] |
     commands[parser.parse_args(argv).command]()
 
 
-def serve(app: Callable[[], ASGIApp], settings: ServiceSettings) -> None:
-    """Serve on one event loop until SIGTERM or SIGINT, then finish what is in flight."""
+WEBSOCKETS = "websockets-sansio"
+PING_S = 20.0
+
+
+def serve(app: Callable[[], ASGIApp], settings: ServiceSettings, *, websocket_message_bytes: int | None = None) -> None:
+    """Serve on one event loop until SIGTERM or SIGINT, then finish what is in flight.
+
+    websocket_message_bytes: the most that a message of a WebSocket may have; None, there are no WebSockets.
+    """
     configure_logs(settings.log_level, settings.log_format, service=settings.service_name)
     config = uvicorn.Config(
         lambda: _lasting(app()),
@@ -32,7 +39,11 @@ def serve(app: Callable[[], ASGIApp], settings: ServiceSettings) -> None:
         port=settings.port,
         loop="uvloop",
         http="httptools",
-        ws="none",
+        ws="none" if websocket_message_bytes is None else WEBSOCKETS,
+        ws_max_size=websocket_message_bytes or 0,
+        ws_per_message_deflate=False,  # a small message's time, many times over
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=PING_S,
         lifespan="on",
         log_config=None,
         access_log=False,

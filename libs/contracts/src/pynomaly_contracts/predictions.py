@@ -37,6 +37,20 @@ class BatchPredictRequest(Request):
     return_explanation: bool = False
 
 
+class StreamRequest(Request):
+    """A message of the WebSocket /api/v1/predict/stream: one row, or many in a list.
+
+    Its answer is a Prediction or a BatchPrediction, or a Problem, with the same id; answers keep the messages' order.
+    """
+
+    data: Row | list[Row]
+    id: Annotated[str, Field(max_length=128)] | int | None = Field(default=None, description="The sender's own.")
+    model_id: ModelRef | None = None
+    version: ModelRef | None = None
+    return_confidence: bool = False
+    return_explanation: bool = False
+
+
 class RowScore(Answer):
     """One row's scores."""
 

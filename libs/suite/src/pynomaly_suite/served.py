@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import uvicorn
 
+MAX_MESSAGE_BYTES = 4 * 2**20
+
 
 class _Announced(uvicorn.Server):
     """A server that says when it listens."""
@@ -22,9 +24,10 @@ class _Announced(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(app: Any, *, lifespan: Literal["on", "off"]) -> AsyncIterator[str]:
+async def served(app: Any, *, lifespan: Literal["on", "off"], websockets: bool = False) -> AsyncIterator[str]:
     """Its address while the block runs. `lifespan` "off": somebody else has opened the application, and closes it."""
-    server = _Announced(uvicorn.Config(app, log_config=None, lifespan=lifespan, ws="none"))
+    ws: Literal["none", "websockets-sansio"] = "websockets-sansio" if websockets else "none"
+    server = _Announced(uvicorn.Config(app, log_config=None, lifespan=lifespan, ws=ws, ws_max_size=MAX_MESSAGE_BYTES))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve([listener]))
         await server.listening.wait()

@@ -13,7 +13,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def _serve() -> None:
-    serve(create_app, load_settings(Settings))
+    settings = load_settings(Settings)
+    serve(create_app, settings, websocket_message_bytes=settings.max_stream_message_bytes)
 
 
 def _migrate() -> None:

@@ -24,7 +24,7 @@ from pynomaly_chassis.storage import open_store
 from pynomaly_resilience import Resilience
 from pynomaly_scoring import TrustedKeys
 
-from model_service.api import models, open_inference, predictions, versions
+from model_service.api import models, open_inference, predictions, stream, versions
 from model_service.artefacts import ArtefactChecker, ArtefactStore
 from model_service.changes import ChangeListener
 from model_service.intake import Intake
@@ -103,6 +103,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.predictions = Predictions(
         scoring, model_metrics, RequestLimits(max_rows, settings.max_request_bytes, settings.max_table_rows)
     )
+    app.state.streams = stream.Streams(
+        app.state.predictions, model_metrics, settings.max_streams, settings.stream_idle_s
+    )
     app.state.infer = Infer(scoring, model_metrics, max_rows=max_rows)
     app.state.catalogue = Catalogue(registry, scoring, database, settings.app_version)
     app.state.grpc = _grpc(settings, metrics, app) if settings.grpc_port else None
@@ -128,7 +131,7 @@ def _routes(settings: Settings, metrics: HttpMetrics, runtime: ModelRuntime, par
         vitals,
         title="Pynomaly model service",
         description=DESCRIPTION,
-        routers=[predictions.router, models.router, versions.router, open_inference.router, open_inference.hot],
+        routers=[predictions.router, stream.router, models.router, versions.router, open_inference.router, open_inference.hot],
         lifespan=parts.running,
         body_limit=partial(_body_limit, settings),
         error_forms=ErrorForms({open_inference.PREFIX: error_response}),

@@ -23,13 +23,15 @@ from model_service.errors import TooManyRows
 _MAX_DIGITS = 400  # float64 ends at 309; Python refuses over 4,300
 _Reference = Annotated[str, Meta(min_length=1, max_length=128)] | None | UnsetType
 _Flag = bool | UnsetType
-_Numbers = dict[str, float] | list[float]
-_Value = float | str | bool | None
-_Values = dict[str, _Value] | list[_Value]
+Numbers = dict[str, float] | list[float]
+Value = float | str | bool | None
+Values = dict[str, Value] | list[Value]
 Data = TypeVar("Data")
 
 
-class _Asked(Struct, Generic[Data], forbid_unknown_fields=True):
+class Asked(Struct, Generic[Data], forbid_unknown_fields=True):
+    """What every request says beside its rows."""
+
     data: Data
     model_id: _Reference = UNSET
     version: _Reference = UNSET
@@ -37,7 +39,7 @@ class _Asked(Struct, Generic[Data], forbid_unknown_fields=True):
     return_explanation: _Flag = UNSET
 
 
-class _Batch(_Asked[Data], Generic[Data], forbid_unknown_fields=True):
+class _Batch(Asked[Data], Generic[Data], forbid_unknown_fields=True):
     batch_size: Annotated[int, Meta(ge=1, le=100_000)] | UnsetType | None = UNSET
 
 
@@ -53,10 +55,10 @@ class Question(NamedTuple):
     single: bool
 
 
-_decode_floats = msgspec.json.Decoder(_Asked[_Numbers]).decode
-_decode_values = msgspec.json.Decoder(_Asked[_Values]).decode
-_decode_many_floats = msgspec.json.Decoder(_Batch[list[_Numbers]]).decode
-_decode_many_values = msgspec.json.Decoder(_Batch[list[_Values]]).decode
+_decode_floats = msgspec.json.Decoder(Asked[Numbers]).decode
+_decode_values = msgspec.json.Decoder(Asked[Values]).decode
+_decode_many_floats = msgspec.json.Decoder(_Batch[list[Numbers]]).decode
+_decode_many_values = msgspec.json.Decoder(_Batch[list[Values]]).decode
 
 
 def read_one(body: bytes) -> Question:
@@ -65,9 +67,9 @@ def read_one(body: bytes) -> Question:
         parsed = _decode_floats(body)
     except (ValueError, RecursionError):
         return _read_values(body, _decode_values, single=True)
-    if body.count(b":") != _n_members(parsed) + _n_keys(parsed.data):
+    if body.count(b":") != n_members_of(parsed) + n_keys(parsed.data):
         return _explain(body, single=True)
-    return _question(parsed, [parsed.data], floats=True, single=True)
+    return question_of(parsed, [parsed.data], floats=True, single=True)
 
 
 def read_many(body: bytes, max_rows: int) -> Question:
@@ -77,36 +79,38 @@ def read_many(body: bytes, max_rows: int) -> Question:
     except (ValueError, RecursionError):
         question = _read_values(body, _decode_many_values, single=False)
     else:
-        n_members = _n_members(parsed) + (parsed.batch_size is not UNSET)
-        if body.count(b":") != n_members + sum(map(_n_keys, parsed.data)):
+        n_members = n_members_of(parsed) + (parsed.batch_size is not UNSET)
+        if body.count(b":") != n_members + sum(map(n_keys, parsed.data)):
             question = _explain(body, single=False)
         else:
-            question = _question(parsed, parsed.data, floats=True, single=False)
-    _check_count(len(question.rows), max_rows)
+            question = question_of(parsed, parsed.data, floats=True, single=False)
+    check_count(len(question.rows), max_rows)
     return question
 
 
-def _read_values(body: bytes, decode: Callable[[bytes], _Asked[Any]], *, single: bool) -> Question:
+def _read_values(body: bytes, decode: Callable[[bytes], Asked[Any]], *, single: bool) -> Question:
     """Rows that are not all numbers. Texts hold colons, too; what an escape hides is not counted but read slowly."""
     try:
         parsed = decode(body)
     except (ValueError, RecursionError):
         return _explain(body, single=single)
     rows = [parsed.data] if single else parsed.data
-    n_members = _n_members(parsed) + (getattr(parsed, "batch_size", UNSET) is not UNSET)
-    if b"\\" in body or body.count(b":") != n_members + sum(map(_n_colons, rows)):
+    n_members = n_members_of(parsed) + (getattr(parsed, "batch_size", UNSET) is not UNSET)
+    if b"\\" in body or body.count(b":") != n_members + sum(map(n_colons, rows)):
         return _explain(body, single=single)
-    return _question(parsed, rows, floats=False, single=single)
+    return question_of(parsed, rows, floats=False, single=single)
 
 
-def _check_count(n_rows: int, max_rows: int) -> None:
+def check_count(n_rows: int, max_rows: int) -> None:
+    """Raises Invalid, TooManyRows."""
     if n_rows == 0:
         raise Invalid.field("body.data", [], "send at least one row")
     if n_rows > max_rows:
         raise TooManyRows(f"{n_rows} rows; send at most {max_rows} at a time", max_rows=max_rows)
 
 
-def _question(parsed: _Asked[Any], rows: list[Any], *, floats: bool, single: bool) -> Question:
+def question_of(parsed: Asked[Any], rows: list[Any], *, floats: bool, single: bool) -> Question:
+    """The question in a parsed body whose keys are known to be given once."""
     return Question(
         rows,
         None if parsed.model_id is UNSET else parsed.model_id,
@@ -118,7 +122,8 @@ def _question(parsed: _Asked[Any], rows: list[Any], *, floats: bool, single: boo
     )
 
 
-def _n_members(parsed: _Asked[Any]) -> int:
+def n_members_of(parsed: Asked[Any]) -> int:
+    """Of those that every request may have."""
     return (
         1
         + (parsed.model_id is not UNSET)
@@ -128,19 +133,25 @@ def _n_members(parsed: _Asked[Any]) -> int:
     )
 
 
-def _n_keys(row: _Numbers | _Values) -> int:
+def n_keys(row: Numbers | Values) -> int:
+    """Of an object."""
     return len(row) if type(row) is dict else 0
 
 
-def _n_colons(row: _Values) -> int:
+def n_colons(row: Values) -> int:
+    """Those that a row has in JSON."""
     texts = [text for text in (row.values() if isinstance(row, dict) else row) if type(text) is str]
-    return _n_keys(row) + sum(text.count(":") for text in texts)
+    return n_keys(row) + sum(text.count(":") for text in texts)
 
 
 def _explain(body: bytes, *, single: bool) -> Question:
     """Read with Python's own parser; raise what is wrong with all but the features, which need the model."""
+    return explain(parse_json(body), single=single)
+
+
+def explain(content: Any, *, single: bool) -> Question:
+    """The question in parsed JSON. Raises Invalid, RequestValidationError."""
     contract: type[BaseModel] = PredictRequest if single else BatchPredictRequest
-    content = parse_json(body)
     stand_in: Any = [0.0] if single else [[0.0]]
     known = {**content, "data": stand_in} if isinstance(content, dict) and "data" in content else content
     try:

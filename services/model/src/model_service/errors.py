@@ -58,6 +58,12 @@ class ScoringBusy(Unavailable):
     type, title = "/problems/scoring-busy", "Too much is being scored"
 
 
+class TooManyStreams(Unavailable):
+    """As many streams are open as this process serves."""
+
+    type, title = "/problems/too-many-streams", "Too many streams are open"
+
+
 class ModelFailed(ProblemError):
     """The runtime failed on a model that had been checked."""
 

@@ -1,6 +1,9 @@
 """The figures of serving. Labels are bounded: past a cap, models are counted together."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 OTHER = "other"
 MAX_MODELS = 100
@@ -44,6 +47,18 @@ class ModelMetrics:
             "pynomaly_anomaly_detections", "Rows over their model's threshold.", ("model",), registry=registry
         )
         self.detection_s = _histogram(registry, "pynomaly_detection_duration_seconds", "The model's own time.")
+        self.n_streams = 0
+        streams = Gauge("model_websocket_connections", "Streams that are open.", registry=registry)
+        streams.set_function(lambda: self.n_streams)
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """One stream while the block runs."""
+        self.n_streams += 1
+        try:
+            yield
+        finally:
+            self.n_streams -= 1
 
     def scored(self, model: str, n_rows: int, n_anomalies: int, detection_s: float) -> None:
         """Rows of one request."""

@@ -6,21 +6,24 @@ from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from pynomaly_chassis.problems import Invalid
+import structlog
+from fastapi.exceptions import RequestValidationError
+from pynomaly_chassis.problems import Invalid, ProblemError, problem_of_validation
 from pynomaly_scoring import Rows, Scores
 
 from model_service.answers import Render, render_many, render_one
 from model_service.body import Question, read_many, read_one
 from model_service.cells import Values
 from model_service.errors import NotOffered
+from model_service.messages import StreamMessage
 from model_service.metrics import ModelMetrics
 from model_service.refusals import RowsRefused
 from model_service.runtime import ServedModel
 from model_service.scoring import INLINE_BYTES, Scoring
 
+log = structlog.get_logger()
 PLACE = "body.data"
 TABLE_PLACE = "body"
-_JSON = (render_one, render_many)  # short where the rows are few
 Block = Mapping[str, Values]
 
 
@@ -60,7 +63,7 @@ class Predictions:
 
     async def many(self, tenant_id: str, body: AsyncIterator[bytes], render: Render = render_many) -> bytes:
         """BatchPredictRequest in JSON in, BatchPrediction out. Raises ProblemError, RequestValidationError."""
-        return await self._counted(tenant_id, body, self._read_many, render)
+        return await self._counted(tenant_id, body, self._read_many, render, quick=render is render_many)
 
     async def table(self, tenant_id: str, body: AsyncIterator[bytes], asked: TableQuestion, render: Render) -> bytes:
         """Rows as a table in, BatchPrediction out. Raises ProblemError."""
@@ -69,21 +72,46 @@ class Predictions:
             whole = await place.read(body)
             return await self._scoring.pool.run(partial(self._score_table, model, whole, asked, render))
 
+    async def message(self, tenant_id: str, body: bytes) -> bytes:
+        """A StreamRequest in; a prediction out, or the problem, in JSON."""
+        message = StreamMessage(self._limits.json_rows)
+        try:
+            with self._scoring.counted(), self._scoring.intake.place() as place:
+                place.take(len(body))
+                return await self._answer(tenant_id, body, message.read, message.render)
+        except RequestValidationError as error:
+            return message.refusal(problem_of_validation(error))
+        except ProblemError as error:
+            return message.refusal(error)
+        except Exception:
+            log.exception("stream.message_failed")
+            return message.refusal(ProblemError("something broke here; the log has it"))
+
     async def _counted(
-        self, tenant_id: str, chunks: AsyncIterator[bytes], read: Callable[[bytes], Question], render: Render
+        self,
+        tenant_id: str,
+        chunks: AsyncIterator[bytes],
+        read: Callable[[bytes], Question],
+        render: Render,
+        *,
+        quick: bool = True,
     ) -> bytes:
         with self._scoring.counted(), self._scoring.intake.place() as place:
-            return await self._answer(tenant_id, await place.read(chunks, self._limits.json_bytes), read, render)
+            body = await place.read(chunks, self._limits.json_bytes)
+            return await self._answer(tenant_id, body, read, render, quick=quick)
 
-    async def _answer(self, tenant_id: str, body: bytes, read: Callable[[bytes], Question], render: Render) -> bytes:
+    async def _answer(
+        self, tenant_id: str, body: bytes, read: Callable[[bytes], Question], render: Render, *, quick: bool = True
+    ) -> bytes:
+        """quick: whether `render` is, for few rows."""
         began = time.perf_counter()
         question = await self._scoring.apart(len(body), partial(read, body))
         if question.explanation:
             raise NotOffered.field("body.return_explanation", True, "not offered yet; leave it out")
         model = await self._scoring.model(tenant_id, question.model_ref, question.version_ref)
         work = partial(self._score, model, question, render, began)
-        short = len(body) <= INLINE_BYTES and len(question.rows) <= model.inline_rows and render in _JSON
-        return work() if short else await self._scoring.pool.run(work)
+        short = len(body) <= INLINE_BYTES and len(question.rows) <= model.inline_rows
+        return work() if short and quick else await self._scoring.pool.run(work)
 
     def _score(self, model: ServedModel, question: Question, render: Render, began: float) -> bytes:
         with told_in_full():
