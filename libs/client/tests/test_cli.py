@@ -111,6 +111,41 @@ def test_predict_takes_one_row_or_many_or_a_file(suite, bodies, says, tmp_path: 
     assert json.loads(capsys.readouterr().out)["total_processed"] == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("precision=0.9", {"method": "precision", "target": 0.9}),
+        ("false-alarm-rate=0.01", {"method": "false_alarm_rate", "target": 0.01}),
+        ("contamination", {"method": "contamination"}),
+    ],
+)
+def test_a_threshold_is_named_by_its_method_and_target(suite, bodies, says, text: str, sent: dict) -> None:
+    suite.says("PATCH", "/api/v1/detectors/thyroid", says(bodies["detector"]()))
+    assert run(["detectors", "update", "thyroid", "--threshold", text]) == 0
+    assert suite.asked[0].json() == {"threshold": sent}
+
+
+@pytest.mark.parametrize("text", ["precision", "precision=2", "recall=0.5", "contamination=0.1"])
+def test_a_threshold_that_makes_no_sense_is_refused_before_anything_is_sent(suite, capsys, text: str) -> None:
+    assert run(["detectors", "create", "thyroid", "--threshold", text]) == 2
+    assert "threshold" in capsys.readouterr().err
+    assert suite.asked == []
+
+
+def test_a_training_is_told_with_the_intervals_of_its_threshold_and_figures(suite, bodies, says, capsys) -> None:
+    figures = {"roc_auc": 0.9621, "average_precision": 0.5, "precision_at_n": 0.5, "f1": 0.5, "n_anomalies": 9}
+    metrics = {**figures, "intervals": {"roc_auc": [0.9412, 0.979]}}
+    result = bodies["train"](threshold=0.5, threshold_interval=[0.25, 0.75], metrics=metrics)
+    suite.says("POST", "/api/v1/detectors/thyroid/train", says({"job_id": ID}, 202))
+    suite.says("GET", JOB, says(bodies["job"](result=result)))
+    assert run(["detectors", "train", "thyroid", "rows"]) == 0
+    shown = [line.strip().split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert ["threshold", "0.5 [0.25, 0.75]"] in shown
+    assert ["metrics.roc_auc", "0.962 [0.941, 0.979]"] in shown
+    assert ["metrics.n_anomalies", "9"] in shown
+    assert not any("interval" in name or "absent" in name for name, _ in shown)
+
+
 def test_train_waits_and_prints_the_result(suite, bodies, says, capsys) -> None:
     suite.says("POST", "/api/v1/detectors/thyroid/train", says({"job_id": ID}, 202))
     suite.says("GET", JOB, says(bodies["job"]("running")), says(bodies["job"]()))

@@ -30,6 +30,7 @@ METRICS = {
     "model_id": MODEL,
     "model_version": "1",
     "roc_auc": 0.987,
+    "intervals": {"roc_auc": [0.9412, 0.9994]},
     "average_precision": 0.5,
     "precision_at_n": 0.5,
     "f1": 0.5,
@@ -165,7 +166,7 @@ def test_a_folder_is_called_a_folder(suite, tmp_path: Path, capsys) -> None:
 def test_people_see_the_top_rows_the_metrics_and_what_was_left_out(suite, file: Path, capsys) -> None:
     assert run(["detect", str(file), "--target", "is_anomaly", "--top", "1"]) == 0
     shown = capsys.readouterr()
-    assert "0.987" in shown.out
+    assert "0.987 [0.941, 0.999]" in shown.out
     assert "008" in shown.out
     assert "010" not in shown.out
     assert "Left out: code, it holds text, not numbers" in shown.err

@@ -42,6 +42,7 @@ class AsyncDetectors:
         parameters: Mapping[str, Any] | None = None,
         feature_columns: Sequence[str] | None = None,
         preprocessing: Mapping[str, Any] | None = None,
+        threshold: Mapping[str, Any] | None = None,
         seed: int | None = None,
         description: str | None = None,
     ) -> Detector:
@@ -50,6 +51,8 @@ class AsyncDetectors:
         feature_columns: without, every column of numbers or booleans that is not the target, and those of texts and
         dates where preprocessing says what to make of them. preprocessing: missing, categories, dates, scaling, ...,
         as pynomaly_contracts.detectors.Preprocessing has them, such as {"missing": "median", "categories": "onehot"}.
+        threshold: without, by contamination; {"method": "precision", "target": 0.9} and {"method": "false_alarm_rate",
+        "target": 0.01} keep that on the labels of the training data.
         Raises InvalidInput, Conflict (the name is taken), ValidationFailed (unknown algorithm or parameter).
         """
         body = payload(
@@ -60,6 +63,7 @@ class AsyncDetectors:
             parameters=parameters,
             feature_columns=feature_columns,
             preprocessing=preprocessing,
+            threshold=threshold,
             seed=seed,
             description=description,
         )

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import pynomaly
-from pynomaly.cli.output import Json, brief, names, print_json, say, show_rows
+from pynomaly.cli.output import Json, brief, figure, names, print_json, say, show_rows
 from pynomaly.cli.preprocessing import Categories, Dates, Missing, Scaling, preprocessing
 from pynomaly.cli.suite import connect, local_suite
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pynomaly.cli.journey import Report, Wish
 
 SHOWN_COLUMNS = 5
+FIGURES = ("roc_auc", "average_precision", "precision_at_n", "f1", "precision", "recall", "false_alarm_rate")
 
 
 def detect(
@@ -144,8 +145,12 @@ def _print_columns(wish: "Wish", report: "Report") -> None:
 def _print_metrics(report: "Report") -> None:
     if report.metrics is None:
         return
-    columns = ("roc_auc", "average_precision", "precision_at_n", "f1", "n_anomalies")
-    show_rows(columns, [[getattr(report.metrics, name) for name in columns]], title="Against the labels")
+    found = report.metrics
+    told = [(name, getattr(found, name)) for name in FIGURES]
+    rows = [[name, figure(share, found.intervals.get(name))] for name, share in told if share is not None]
+    show_rows(
+        ("figure", "value [95 % interval]"), rows, title=f"Against the labels, {found.n_anomalies} of them anomalies"
+    )
     say("These are on the rows it was trained on; hold some out (pynomaly datasets split) for an honest figure.")
 
 

@@ -18,6 +18,13 @@ Contamination = Annotated[float | None, typer.Option(help="Expected share of ano
 Parameters = Annotated[
     list[str] | None, typer.Option("--parameter", metavar="NAME=VALUE", help="Of the algorithm; may be repeated.")
 ]
+Threshold = Annotated[
+    str | None,
+    typer.Option(
+        metavar="METHOD=TARGET",
+        help="precision=0.9 or false-alarm-rate=0.01, kept on the labels of the training data; else contamination.",
+    ),
+]
 Columns = Annotated[str | None, typer.Option(metavar="A,B", help="Features; every column of numbers without.")]
 
 
@@ -33,6 +40,7 @@ def create(
     categories: Categories = None,
     dates: Dates = None,
     scaling: Scaling = None,
+    threshold: Threshold = None,
     seed: Annotated[int | None, typer.Option(help="Of every random choice.")] = None,
     description: Annotated[str | None, typer.Option()] = None,
     as_json: Json = False,
@@ -46,6 +54,7 @@ def create(
             parameters=parameters(parameter),
             feature_columns=names(columns),
             preprocessing=preprocessing(missing, categories, dates, scaling),
+            threshold=threshold_choice(threshold),
             seed=seed,
             description=description,
         )
@@ -82,6 +91,7 @@ def update(
     categories: Categories = None,
     dates: Dates = None,
     scaling: Scaling = None,
+    threshold: Threshold = None,
     as_json: Json = False,
 ) -> None:
     """Change what the next training uses."""
@@ -92,6 +102,7 @@ def update(
             parameters=parameters(parameter),
             feature_columns=names(columns),
             preprocessing=preprocessing(missing, categories, dates, scaling),
+            threshold=threshold_choice(threshold),
         )
     show(changed, as_json)
 
@@ -118,6 +129,14 @@ def evaluate(detector: Ref, dataset: DatasetRef, wait: Wait = True, as_json: Jso
     with connect() as client:
         job = client.detectors.evaluate(detector, dataset)
         show(waited(job, as_json) if wait else job.state(), as_json)
+
+
+def threshold_choice(text: str | None) -> dict[str, Any] | None:
+    """'precision=0.9', 'false-alarm-rate=0.01' or 'contamination' as the contract has it, which says what is wrong."""
+    if text is None:
+        return None
+    method, equals, target = text.partition("=")
+    return {"method": method.strip().replace("-", "_"), **({"target": target} if equals else {})}
 
 
 def parameters(texts: list[str] | None) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
@@ -42,9 +42,35 @@ def show(answer: "BaseModel", as_json: bool) -> None:
         print_json(answer.model_dump(mode="json"))
         return
     table = Table("", Column(overflow="fold"), show_header=False, box=None, pad_edge=False)
-    for name, value in answer.model_dump(mode="json").items():
-        table.add_row(f"[bold]{escape(name)}[/]", escape(cell(value)))
+    for name, value in told(answer.model_dump(mode="json")):
+        table.add_row(f"[bold]{escape(name)}[/]", escape(value))
     _console().print(table)
+
+
+def told(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Each field's name and value in words; a value with its 95 % interval, those of `metrics` one by one."""
+    intervals = fields.get("intervals", {})
+    for name, value in fields.items():
+        if name == "metrics" and value:
+            yield from told(value, "metrics.")
+        elif name in intervals:
+            yield prefix + name, figure(value, intervals[name])
+        elif not _is_beside(name, value):
+            yield prefix + name, cell(value) + _bounds(fields.get(f"{name}_interval"), cell)
+
+
+def _is_beside(name: str, value: Any) -> bool:
+    """Whether it is told with another field, or is the reason of nothing."""
+    return name == "intervals" or name.endswith("_interval") or (name.endswith("_absent") and value is None)
+
+
+def figure(share: float, interval: Sequence[float] | None) -> str:
+    """A figure from 0 to 1 with its 95 % interval: 0.962 [0.941, 0.979]."""
+    return f"{share:.3f}" + _bounds(interval, "{:.3f}".format)
+
+
+def _bounds(interval: Sequence[float] | None, written: Callable[[float], str]) -> str:
+    return "" if interval is None else f" [{', '.join(map(written, interval))}]"
 
 
 def show_list(answers: "Iterable[BaseModel]", columns: Sequence[str], limit: int, as_json: bool) -> None:
