@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 from pynomaly_chassis.app import create_service
 from pynomaly_chassis.background import heartbeat
@@ -24,11 +24,13 @@ from pynomaly_chassis.storage import open_store
 from pynomaly_resilience import Resilience
 from pynomaly_scoring import TrustedKeys
 
-from model_service.api import models, open_inference, predictions, stream, versions
+from model_service.api import kserve, mlflow, models, open_inference, predictions, stream, versions
 from model_service.artefacts import ArtefactChecker, ArtefactStore
 from model_service.changes import ChangeListener
 from model_service.intake import Intake
+from model_service.invocations import Invocations
 from model_service.metrics import ModelMetrics
+from model_service.mlflow import error_response as mlflow_error
 from model_service.open_inference.catalogue import Catalogue
 from model_service.open_inference.infer import Infer
 from model_service.open_inference.rest import error_response
@@ -107,6 +109,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.predictions, model_metrics, settings.max_streams, settings.stream_idle_s
     )
     app.state.infer = Infer(scoring, model_metrics, max_rows=max_rows)
+    app.state.invocations = Invocations(scoring, model_metrics, max_rows=max_rows, max_bytes=settings.max_request_bytes)
     app.state.catalogue = Catalogue(registry, scoring, database, settings.app_version)
     app.state.grpc = _grpc(settings, metrics, app) if settings.grpc_port else None
     return app
@@ -131,11 +134,18 @@ def _routes(settings: Settings, metrics: HttpMetrics, runtime: ModelRuntime, par
         vitals,
         title="Pynomaly model service",
         description=DESCRIPTION,
-        routers=[predictions.router, stream.router, models.router, versions.router, open_inference.router, open_inference.hot],
+        routers=[predictions.router, stream.router, models.router, versions.router, *_other_protocols()],
         lifespan=parts.running,
         body_limit=partial(_body_limit, settings),
-        error_forms=ErrorForms({open_inference.PREFIX: error_response}),
+        error_forms=ErrorForms(
+            {open_inference.PREFIX: error_response, kserve.PREFIX: error_response}
+            | dict.fromkeys(mlflow.PREFIXES, mlflow_error)
+        ),
     )
+
+
+def _other_protocols() -> list[APIRouter]:
+    return [router for each in (open_inference, kserve, mlflow) for router in (each.router, each.hot)]
 
 
 def _folder(settings: Settings) -> Path | None:
