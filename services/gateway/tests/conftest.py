@@ -85,7 +85,7 @@ def database_url(postgres: TemporaryPostgres) -> str:
 
 def run_gateway(settings: Settings) -> AbstractAsyncContextManager[str]:
     """The gateway on a real socket of this loop."""
-    return served(create_app(settings), lifespan="on")
+    return served(create_app(settings), lifespan="on", websockets=True)
 
 
 RunGateway = Callable[[Settings], AbstractAsyncContextManager[str]]

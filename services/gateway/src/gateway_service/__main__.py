@@ -14,7 +14,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 def _serve() -> None:
     settings = load_settings(Settings)
-    serve(lambda: create_app(settings), settings)
+    serve(lambda: create_app(settings), settings, websocket_message_bytes=settings.max_stream_message_bytes)
 
 
 def _migrate() -> None:

@@ -21,6 +21,7 @@ from gateway_service.proxy import FrontDoor, Proxy
 from gateway_service.repository import GatewayRepository
 from gateway_service.service import GatewayService
 from gateway_service.settings import Settings
+from gateway_service.streams import StreamProxy
 
 
 def create_app(settings: Settings | None = None) -> ASGIApp:
@@ -56,4 +57,5 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         body_limit=lambda _: settings.max_upload_size,
         sheds=resilience.settings.enabled,
     )
-    return FrontDoor(own=app, proxy=passed_on)
+    streams = StreamProxy(services, max_message_bytes=settings.max_stream_message_bytes)
+    return FrontDoor(own=app, proxy=passed_on, streams=streams)

@@ -49,11 +49,12 @@ class Services:
     def __init__(self, urls: Mapping[Service, str], resilience: Resilience) -> None:
         self.urls, self._resilience = urls, resilience
         self.session: ResilientSession
+        self.http: aiohttp.ClientSession
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[None]:
-        """Within it there is a `session`."""
-        async with _http() as http, ResilientSession(http, resilience=self._resilience) as self.session:
+        """Within it there is a `session`, and below it, for what is no request, `http`."""
+        async with _http() as self.http, ResilientSession(self.http, resilience=self._resilience) as self.session:
             yield
 
 

@@ -40,14 +40,17 @@ class Matched:
 
 
 class FrontDoor:
-    """Sends each request to `proxy` or, where its path belongs to no other service, to `own`."""
+    """Sends each request to `proxy`, each WebSocket to `streams` or, where its path belongs to no other service, to
+    `own`.
+    """
 
-    def __init__(self, own: ASGIApp, proxy: ASGIApp) -> None:
-        self._own, self._proxy = own, proxy
+    def __init__(self, own: ASGIApp, proxy: ASGIApp, streams: ASGIApp) -> None:
+        self._own, self._passed_on = own, {"http": proxy, "websocket": streams}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        proxied = scope["type"] == "http" and route_of(scope["path"]) is not None
-        await (self._proxy if proxied else self._own)(scope, receive, send)
+        kind = scope["type"]
+        passed_on = kind in self._passed_on and route_of(scope["path"]) is not None
+        await (self._passed_on[kind] if passed_on else self._own)(scope, receive, send)
 
 
 class Proxy:
@@ -74,12 +77,12 @@ class Proxy:
         body = await _body(scope, receive)
         call = self._services.session.request(
             scope["method"],
-            self._target(route, scope),
+            target(self._services, route, scope),
             operation=route.prefix,
             dependency=route.owner,
             policy=QUICK if isinstance(body, bytes) else UPLOAD,
             idempotent=_may_be_repeated(scope),
-            headers=_inbound(scope),
+            headers=inbound(scope),
             data=body or None,
             decompress=False,
         )
@@ -91,9 +94,11 @@ class Proxy:
                 content = await answer.read() if _is_small(answer) else None
             await _hand_on(answer, content, receive, send)
 
-    def _target(self, route: Route, scope: Scope) -> URL:
-        path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
-        return URL(self._services.urls[route.owner] + path + (f"?{query}" if query else ""), encoded=True)
+
+def target(services: Services, route: Route, scope: Scope) -> URL:
+    """Where the owner of the path has it."""
+    path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+    return URL(services.urls[route.owner] + path + (f"?{query}" if query else ""), encoded=True)
 
 
 def _may_be_repeated(scope: Scope) -> bool:
@@ -101,7 +106,7 @@ def _may_be_repeated(scope: Scope) -> bool:
     return is_idempotent(scope["method"], scope["path"], has_idempotency_key=keyed)
 
 
-def _inbound(scope: Scope) -> CIMultiDict[str]:
+def inbound(scope: Scope) -> CIMultiDict[str]:
     """The client's headers, less what belongs to its connection or may only be set inside."""
     headers: CIMultiDict[str] = CIMultiDict(
         [

@@ -19,6 +19,7 @@ class Settings(ServiceSettings):
     detector_service_url: AnyHttpUrl = AnyHttpUrl(f"http://127.0.0.1:{PORTS[Service.DETECTOR]}")
     model_service_url: AnyHttpUrl = AnyHttpUrl(f"http://127.0.0.1:{PORTS[Service.MODEL]}")
     max_upload_size: int = 2 * GIB
+    max_stream_message_bytes: Annotated[int, Field(ge=1024, description="Of one message of a WebSocket.")] = 4 * MIB
     max_concurrent_requests: Annotated[int, Field(ge=1, le=100_000, description="Most only wait for others.")] = 1024
 
     @property
