@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -71,6 +72,16 @@ class Categories:
         names = [f"{name}={kept}" for kept in (*self.kept, "other")] if self.is_onehot else [f"{name} frequency"]
         flag = [Feature(self.position, LAST_PLACE, f"{name} missing")] if self.flagged else []
         return [Feature(self.position, place, text) for place, text in enumerate(names)] + flag
+
+    def describe(self) -> dict[str, Any]:
+        """For the manifest."""
+        about: dict[str, Any] = {
+            "type": self.column.type,
+            "missing": self.column.missing,
+            "categories": "onehot" if self.is_onehot else "frequency",
+            "unknown": self.column.unknown,
+        }
+        return about if self.column.missing == "reject" else {**about, "stands_in": self.categories[0]}
 
     def add(self, graph: Graph, number: int) -> Block:
         """The features; number: of the column among `text`. A missing text counts as the most frequent one."""

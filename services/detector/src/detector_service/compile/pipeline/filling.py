@@ -1,6 +1,6 @@
 """Missing numbers and dates: what stands in for them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,10 @@ class Filling:
             if column.missing == "indicator" and missing.any():
                 flagged.append(number)
         return cls(tuple(columns), medians, tuple(flagged))
+
+    def stand_ins(self) -> Iterator[tuple[SourceColumn, float]]:
+        """Each column with what stands in for a missing value; NaN where none may be missing."""
+        yield from zip((column for _, column in self.columns), self.medians.tolist(), strict=True)
 
     def add(self, graph: Graph) -> tuple[str, list[Block]]:
         """The filled columns, (n_rows, n_numeric), and what says where they were filled."""

@@ -108,20 +108,16 @@ class Pipeline:
         """For the manifest: what became of each raw column, and the features' names in order; nothing if empty."""
         if self.is_empty:
             return {}
-        about = {column.name: self._about(column) for column in self.columns}
-        return {"columns": about, "features": self.feature_names}
+        about = {
+            **{column.name: _about_numbers(column, median) for column, median in self.filling.stand_ins()},
+            **{found.column.name: found.describe() for found in self.categories},
+        }
+        return {"columns": {column.name: about[column.name] for column in self.columns}, "features": self.feature_names}
 
-    def _about(self, column: SourceColumn) -> dict[str, Any]:
-        found = next((found for found in self.categories if found.column is column), None)
-        about: dict[str, Any] = {"type": column.type, "missing": column.missing}
-        if found is not None:
-            about["categories"] = "onehot" if found.is_onehot else "frequency"
-            about["unknown"] = column.unknown
-            filler: Any = found.categories[0]
-        else:
-            about["scaling"] = _scaled(column).scaling
-            filler = float(self.filling.medians[[own for _, own in self.filling.columns].index(column)])
-        return about if column.missing == "reject" else about | {"stands_in": filler}
+
+def _about_numbers(column: SourceColumn, median: float) -> dict[str, Any]:
+    about = {"type": column.type, "missing": column.missing, "scaling": _scaled(column).scaling}
+    return about if column.missing == "reject" else {**about, "stands_in": median}
 
 
 def _split(filling: Filling) -> tuple[list[tuple[int, SourceColumn]], list[tuple[int, SourceColumn]]]:
