@@ -1,6 +1,7 @@
 """The suite, as Python sees it: `Client` blocks, `AsyncClient` is awaited. Both are the same code; see core/."""
 
 import os
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any, Self
 from uuid import UUID
 
@@ -9,7 +10,8 @@ from pynomaly_contracts.jobs import DetectBatchResult
 from pynomaly_contracts.predictions import BatchPrediction, Prediction
 
 from pynomaly import detectors, predictions
-from pynomaly.core.blocking import Blocking, blocking, run
+from pynomaly import stream as streams
+from pynomaly.core.blocking import Blocking, blocking, iterating, run
 from pynomaly.core.call import Call, an
 from pynomaly.core.exchange import OnRequest
 from pynomaly.core.session import Session
@@ -74,6 +76,29 @@ class AsyncClient:
         """
         return await predictions.predict_batch(self._session, rows, model_id, version, return_confidence)
 
+    def stream(
+        self,
+        rows: Iterable[Any],
+        model_id: Ref | None = None,
+        *,
+        version: str | None = None,
+        return_confidence: bool = False,
+        in_flight: int = streams.IN_FLIGHT,
+    ) -> AsyncGenerator[Prediction, None]:
+        """Score rows as they come, over one WebSocket: for each its prediction, in order.
+
+        in_flight: so many rows are sent ahead of their answers, >= 1; 1 answers each row before the next is taken.
+        Raises as `predict`, at the row that is refused, and ConnectionFailed; nothing is retried.
+        """
+        return streams.stream(
+            self._session,
+            rows,
+            model_id=model_id,
+            version=version,
+            return_confidence=return_confidence,
+            in_flight=in_flight,
+        )
+
     async def detect_batch(
         self, dataset: Ref, model_id: Ref, *, version: str | None = None, name: str | None = None
     ) -> AsyncJobHandle[DetectBatchResult]:
@@ -123,6 +148,7 @@ class Client(Blocking[AsyncClient]):
 
     predict = blocking(AsyncClient.predict)
     predict_batch = blocking(AsyncClient.predict_batch)
+    stream = iterating(AsyncClient.stream)
     detect_batch = starting(AsyncClient.detect_batch)
     health = blocking(AsyncClient.health)
     status = blocking(AsyncClient.status)

@@ -4,12 +4,15 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 import httpx
 
 from pynomaly.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from pynomaly.core.sockets import Socket
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -20,6 +23,9 @@ class Wire(Protocol):
     def build(self, method: str, path: str, **parts: Any) -> httpx.Request: ...
     def opened(self, request: httpx.Request) -> AbstractAsyncContextManager["Reply"]:
         """The reply with its body still to be read."""
+
+    def socket(self, path: str) -> AbstractAsyncContextManager["Socket"]:
+        """A WebSocket."""
 
     async def sleep(self, seconds: float) -> None: ...
     async def close(self) -> None: ...
@@ -40,6 +46,7 @@ class AsyncWire:
 
     def __init__(self, url: str, timeout_s: float) -> None:
         self._client = httpx.AsyncClient(**_options(url, timeout_s))
+        self._url, self._timeout_s = url, timeout_s
 
     def build(self, method: str, path: str, **parts: Any) -> httpx.Request:
         return self._client.build_request(method, path, **parts)
@@ -51,6 +58,11 @@ class AsyncWire:
             yield Reply(response, response.aiter_bytes())
         finally:
             await response.aclose()
+
+    def socket(self, path: str) -> AbstractAsyncContextManager["Socket"]:
+        from pynomaly.core.sockets import waiting  # noqa: PLC0415 - for those who stream
+
+        return waiting(self._url, path, self._timeout_s, proxy=_trusts_env(self._url))
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -64,6 +76,7 @@ class BlockingWire:
 
     def __init__(self, url: str, timeout_s: float) -> None:
         self._client = httpx.Client(**_options(url, timeout_s))
+        self._url, self._timeout_s = url, timeout_s
 
     def build(self, method: str, path: str, **parts: Any) -> httpx.Request:
         return self._client.build_request(method, path, **parts)
@@ -75,6 +88,11 @@ class BlockingWire:
             yield Reply(response, _unsuspended(response.iter_bytes()))
         finally:
             response.close()
+
+    def socket(self, path: str) -> AbstractAsyncContextManager["Socket"]:
+        from pynomaly.core.sockets import blocking  # noqa: PLC0415 - for those who stream
+
+        return blocking(self._url, path, self._timeout_s, proxy=_trusts_env(self._url))
 
     async def sleep(self, seconds: float) -> None:
         time.sleep(seconds)  # noqa: ASYNC251 - blocking is this wire's purpose
@@ -94,5 +112,9 @@ def _options(url: str, timeout_s: float) -> dict[str, Any]:
         raise InvalidInput(f"url: {url!r} is not an address such as http://127.0.0.1:8080")
     if not timeout_s > 0:
         raise InvalidInput(f"timeout_s: {timeout_s!r} must be more than 0 seconds")
-    # A proxy named in the environment never leads to this machine itself.
-    return {"base_url": url, "timeout": timeout_s, "trust_env": parts.hostname not in LOOPBACK}
+    return {"base_url": url, "timeout": timeout_s, "trust_env": _trusts_env(url)}
+
+
+def _trusts_env(url: str) -> bool:
+    """A proxy named in the environment never leads to this machine itself."""
+    return urlsplit(url).hostname not in LOOPBACK
