@@ -22,7 +22,7 @@ SHARES_OF_ANOMALIES = {
 
 
 def settings_of(ports: Ports, home: Path) -> dict[str, str]:
-    names = ("dataset", "detector", "model", "gateway", "worker")
+    names = ("dataset", "detector", "model", "gateway", "worker", "grpc")
     found = {f"PYNOMALY_{name.upper()}_PORT": str(ports.of(name)) for name in names}
     return {**found, "PYNOMALY_HOME": str(home)}
 
