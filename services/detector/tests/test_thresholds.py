@@ -1,5 +1,6 @@
 """Thresholds that keep a target on labelled rows and find as many anomalies as any that does."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,17 @@ def test_a_target_out_of_reach_is_refused_with_the_best_that_is_in_reach(method:
     with pytest.raises(Unfit, match=words) as refused:
         choose_threshold(labels, scores, Target(method, share))
     assert refused.value.refusals[0].field == "threshold.target"
+
+
+@given(ROWS.filter(lambda rows: len({label for label, _ in rows}) == 2), TARGETS)
+def test_the_best_value_that_a_refusal_names_is_in_reach(rows: list[tuple[bool, float]], target: Target) -> None:
+    labels, scores = np.array([label for label, _ in rows]), np.array([score for _, score in rows])
+    try:
+        choose_threshold(labels, scores, target)
+    except Unfit as refused:
+        best = re.search(r"the best is ([0-9.]+),", str(refused))
+        assert best is not None
+        assert np.isfinite(choose_threshold(labels, scores, target._replace(share=float(best[1]))))
 
 
 def test_scores_that_differ_by_rounding_are_cut_together() -> None:

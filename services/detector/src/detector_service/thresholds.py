@@ -1,5 +1,6 @@
 """Thresholds that reach a target on labelled rows. Pure: numpy in, numbers out."""
 
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -99,6 +100,15 @@ def _out_of_reach(ranking: Ranking, target: Target) -> str:
     name = "precision" if target.method == "precision" else "false-alarm rate"
     found = f"{hits[hits > 0][best]} of {hits[-1]} anomalies"
     return (
-        f"no threshold reaches a {name} of {target.share:g} on the labelled rows: the best is {reached[best]:.4g}, "
-        f"which finds {found}; set the target there, or choose other features, parameters or another algorithm"
+        f"no threshold reaches a {name} of {target.share:g} on the labelled rows: the best is "
+        f"{_within_reach(float(reached[best]), target)}, which finds {found}; set the target there, or choose other "
+        "features, parameters or another algorithm"
     )
+
+
+def _within_reach(best: float, target: Target) -> str:
+    """In four digits that are no better than the best: who takes them as the target reaches it."""
+    text, is_precision = f"{best:.4g}", target.method == "precision"
+    if (float(text) > best) if is_precision else (float(text) < best):
+        text = str(Context(4, ROUND_FLOOR if is_precision else ROUND_CEILING).create_decimal_from_float(best))
+    return text
