@@ -21,7 +21,7 @@ def measure(stage: Stage) -> Outcome:
     """Medians of starts in turn: seconds, MiB."""
     peers = [peer for peer in ALL if not peer.tuned] if stage.rivals else []
     found: dict[str, list[Start]] = {}
-    for _ in range(1 if stage.quick else 3):
+    for _ in range(1 if stage.quick else 2):
         found.setdefault(OURS, []).append(_own(stage))
         for peer in peers:
             launch = prepared(stage, peer)

@@ -12,7 +12,7 @@ WINDOW, WANTED = 64, 10
 
 def measure(stage: Stage) -> Outcome:
     """Rows per second; 64 messages are in flight."""
-    rounds, row = 2 if stage.quick else 5, stage.rows[:1]
+    rounds, row = 2 if stage.quick else 3, stage.rows[:1]
     turns = {label: stage.turn(each.url, each.peer.dialect, row, warm=20) for label, each in stage.rivals.items()}
     single = stage.turn(stage.model_url, OURS_ONE, row, warm=20)
     streamed = replace(single, url=stage.model_url + PATH, window=WINDOW, warm=2 * WINDOW)
