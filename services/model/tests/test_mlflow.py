@@ -212,19 +212,6 @@ HOSTILE_CSV: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
-async def test_a_hostile_body_is_refused_in_the_protocols_form(register, send, body: bytes) -> None:
-    await register()
-    assert_refused(await send(body), 400, "BAD_REQUEST")
-    assert (await send({"instances": IN_ORDER})).json() == {"predictions": SCORED}
-
-
-@pytest.mark.parametrize("body", HOSTILE_CSV.values(), ids=HOSTILE_CSV)
-async def test_hostile_csv_is_refused_in_the_protocols_form(register, send, body: bytes) -> None:
-    await register()
-    assert_refused(await send(body, CSV), 400, "BAD_REQUEST")
-
-
 @pytest.mark.parametrize(
     "content_type",
     ["", "application/x-www-form-urlencoded", "text/plain", "application/json; charset=utf-16", "text/csv; header=no"],
@@ -257,21 +244,22 @@ async def test_too_many_rows_and_too_large_a_body_are_refused(make_app, make_cli
         assert_refused(await client.post(url, content=b" " * 2 * 2**20, headers=CSV), 413)
 
 
-async def test_over_a_socket_hostile_bodies_leave_the_server_serving(app: FastAPI, register, name) -> None:
+async def test_hostile_bodies_are_refused_in_the_protocols_form_and_leave_the_server_serving(
+    app: FastAPI, register, name
+) -> None:
     await register()
     url = f"/invocations?model_id={name}"
     async with served(app, lifespan="off") as base_url, httpx.AsyncClient(base_url=base_url) as client:
         for bodies, headers in ((HOSTILE, JSON), (HOSTILE_CSV, CSV)):
-            for body in bodies.values():
-                assert_refused(await client.post(url, content=body, headers=headers), 400)
+            for what, body in bodies.items():
+                assert_refused(await client.post(url, content=body, headers=headers), 400, "BAD_REQUEST", what)
         assert (await client.post(url, json={"inputs": IN_ORDER})).json() == {"predictions": SCORED}
-        assert (await client.get("/ping")).status_code == 200
 
 
-def assert_refused(answer: httpx.Response, status: int, code: str | None = None) -> str:
+def assert_refused(answer: httpx.Response, status: int, code: str | None = None, what: str = "") -> str:
     """In MLflow's form; gives the message."""
     error: dict[str, str] = answer.json()
-    assert (answer.status_code, list(error)) == (status, ["error_code", "message"])
+    assert (what, answer.status_code, list(error)) == (what, status, ["error_code", "message"])
     assert code is None or error["error_code"] == code
     assert 0 < len(error["message"]) < 3000
     return error["message"]
