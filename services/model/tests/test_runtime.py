@@ -141,3 +141,41 @@ async def test_every_version_of_a_model_is_dropped_together(loader: GatedLoader)
     runtime.drop_model(ours)
     assert (runtime.n_loaded, runtime.n_bytes) == (1, loader.scorer.n_bytes)
     assert runtime.peek(other.version.id) is not None
+
+
+async def test_a_pinned_model_stays_and_counts(loader: GatedLoader) -> None:
+    loader.gate.set()
+    runtime = ModelRuntime(loader, budget_bytes=2 * loader.scorer.n_bytes)
+    pinned, second, third = (stored_version() for _ in range(3))
+    await runtime.pin(pinned)
+    for stored in (second, third):
+        await runtime.get(stored)
+    kept = [runtime.has(stored.version.id) for stored in (pinned, second, third)]
+    assert kept == [True, False, True]
+    assert runtime.n_bytes == 2 * loader.scorer.n_bytes
+
+
+async def test_a_model_that_does_not_fit_beside_the_pinned_ones_is_refused_and_they_go_on(loader: GatedLoader) -> None:
+    loader.gate.set()
+    runtime = ModelRuntime(loader, budget_bytes=loader.scorer.n_bytes)
+    pinned, other = stored_version(), stored_version()
+    await runtime.pin(pinned)
+    for ask in (runtime.get, runtime.pin):
+        with pytest.raises(ModelTooLarge, match="models that are to stay"):
+            await ask(other)
+    assert runtime.peek(pinned.version.id) is not None
+    assert runtime.n_bytes == loader.scorer.n_bytes
+
+
+@pytest.mark.parametrize("unpin", ["pin_only", "drop_model"])
+async def test_a_model_that_is_no_longer_pinned_leaves_like_any_other(loader: GatedLoader, unpin: str) -> None:
+    loader.gate.set()
+    runtime = ModelRuntime(loader, budget_bytes=loader.scorer.n_bytes)
+    pinned, other = stored_version(), stored_version()
+    await runtime.pin(pinned)
+    if unpin == "pin_only":
+        runtime.pin_only(set())
+    else:
+        runtime.drop_model(pinned.version.model_id)
+    await runtime.get(other)
+    assert (runtime.has(pinned.version.id), runtime.has(other.version.id)) == (False, True)

@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from pynomaly_suite.served import served
 
 ROW = [1.0, 2.0, 3.0]
 
@@ -129,3 +131,43 @@ async def test_a_model_over_the_budget_says_which_setting_to_raise(make_app, mak
         answer = await client.post("/api/v1/predict", json={"data": ROW, "model_id": name})
     assert (answer.status_code, answer.json()["type"]) == (507, "/problems/model-too-large")
     assert "MODEL_CACHE_BYTES" in answer.json()["detail"]
+
+
+async def test_swapping_the_latest_under_load_over_real_sockets_drops_no_request(app, register, name) -> None:
+    await register(1.0)
+    body = {"data": ROW, "model_id": name}
+    scores: list[float] = []
+    swapped = asyncio.Event()
+
+    async with served(app, lifespan="off") as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
+
+        async def ask_until_swapped() -> None:
+            while not swapped.is_set():
+                answer = await http.post("/api/v1/predict", json=body)
+                assert answer.status_code == 200
+                scores.append(answer.json()["raw_score"])
+
+        asking = [asyncio.create_task(ask_until_swapped()) for _ in range(8)]
+        for slope in (2.0, 3.0, 4.0, 5.0):
+            await register(slope)
+            await http.post("/api/v1/predict", json=body)
+        swapped.set()
+        await asyncio.gather(*asking)
+        assert (await http.post("/api/v1/predict", json=body)).json()["raw_score"] == 30
+    assert set(scores) <= {6, 12, 18, 24, 30}
+    assert len(scores) > len(asking)
+
+
+async def test_a_model_that_was_told_to_load_stays_while_others_come_and_go(
+    make_app, make_client, register_at, name
+) -> None:
+    async with make_client(make_app(model_cache_bytes=4_000_000)) as client:
+        for slope in (1.0, 2.0, 3.0):
+            await register_at(client, slope, ballast_bytes=200_000)  # 1.5 MB in memory
+        await client.post(f"/api/v1/models/{name}/load", json={"version": "1"})
+        for version in ("2", "3", "2"):
+            await client.post("/api/v1/predict", json={"data": ROW, "model_id": name, "version": version})
+        loads = f'model_load_duration_seconds_count{{model="{name}"}}'
+        assert f"{loads} 4.0" in (await client.get("/metrics")).text
+        await client.post("/api/v1/predict", json={"data": ROW, "model_id": name, "version": "1"})
+        assert f"{loads} 4.0" in (await client.get("/metrics")).text

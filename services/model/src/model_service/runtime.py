@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -81,11 +82,15 @@ class ModelLoader:
 
 
 class ModelRuntime:
-    """At most `budget_bytes` of models; the least recently used leave first. Each is loaded once, however many wait."""
+    """At most `budget_bytes` of models. Each is loaded once, however many wait.
+
+    The least recently used leave first; those that are pinned count, and stay.
+    """
 
     def __init__(self, load: Callable[[StoredVersion], Awaitable[ServedModel]], *, budget_bytes: int) -> None:
         self._load, self._budget_bytes = load, budget_bytes
         self._models: OrderedDict[UUID, ServedModel] = OrderedDict()
+        self._pinned: set[UUID] = set()
         self._loading: SingleFlight[UUID, ServedModel] = SingleFlight()
         self.n_bytes = 0
 
@@ -110,9 +115,23 @@ class ModelRuntime:
         version_id = stored.version.id
         return self.peek(version_id) or await self._loading.run(version_id, lambda: self._load_and_keep(stored))
 
+    async def pin(self, stored: StoredVersion) -> ServedModel:
+        """As `get`, and the model stays until it is dropped or no longer to be pinned."""
+        model = await self.get(stored)
+        self._check_room(model)
+        self._pinned.add(model.version_id)
+        if model.version_id not in self._models:  # it left while its load was told to those that waited
+            self._keep(model)
+        return model
+
+    def pin_only(self, version_ids: AbstractSet[UUID]) -> None:
+        """Others that are pinned may leave."""
+        self._pinned &= version_ids
+
     def drop_model(self, model_id: UUID) -> None:
         """Forget every version of a model; what is being scored ends undisturbed."""
         for model in [model for model in self._models.values() if model.model_id == model_id]:
+            self._pinned.discard(model.version_id)
             self._drop(model)
 
     async def close(self) -> None:
@@ -121,15 +140,29 @@ class ModelRuntime:
 
     async def _load_and_keep(self, stored: StoredVersion) -> ServedModel:
         model = await self._load(stored)
-        if model.n_bytes > self._budget_bytes:
+        self._check_room(model)
+        self._keep(model)
+        return model
+
+    def _check_room(self, model: ServedModel) -> None:
+        pinned = [other for other in self._models.values() if other.version_id in self._pinned and other is not model]
+        n_pinned = sum(other.n_bytes for other in pinned)
+        if model.n_bytes + n_pinned > self._budget_bytes:
+            beside = f" beside {n_pinned} bytes of models that are to stay" if n_pinned else ""
             raise ModelTooLarge(
-                f"model {model.name!r} needs {model.n_bytes} bytes; MODEL_CACHE_BYTES is {self._budget_bytes}"
+                f"model {model.name!r} needs {model.n_bytes} bytes{beside}; MODEL_CACHE_BYTES is {self._budget_bytes}"
             )
+
+    def _keep(self, model: ServedModel) -> None:
         self._models[model.version_id] = model
         self.n_bytes += model.n_bytes
-        while self.n_bytes > self._budget_bytes:
-            self._drop(next(iter(self._models.values())))
-        return model
+        others = [
+            other for other in self._models.values() if other.version_id not in self._pinned and other is not model
+        ]
+        for other in others:
+            if self.n_bytes <= self._budget_bytes:
+                return
+            self._drop(other)
 
     def _drop(self, model: ServedModel) -> None:
         del self._models[model.version_id]

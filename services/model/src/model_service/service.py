@@ -182,7 +182,7 @@ class Registry:
         """Into this process's memory now, into every other's soon, and again after each start."""
         async with self._repository.transaction() as tx:
             stored = await tx.version(tenant_id, reference, version_ref)
-        model = await self._runtime.get(stored)
+        model = await self._runtime.pin(stored)
 
         async def remember(tx: ModelTransaction) -> None:
             await tx.add_load(tenant_id, stored.version)

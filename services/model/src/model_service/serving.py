@@ -86,9 +86,10 @@ class Serving:
         """Bring into memory what every replica is to have there."""
         async with self._repository.transaction() as tx:
             wanted = await tx.loads()
+        self._runtime.pin_only({stored.version.id for stored in wanted})
         for stored in wanted:
             try:
-                await self._runtime.get(stored)
+                await self._runtime.pin(stored)
             except ProblemError as error:
                 log.warning("model.not_loaded", model=stored.version.model_name, problem=error.type)
 
