@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from detector_service.algorithms import (
     ALGORITHMS,
+    BATCH,
     ELSEWHERE,
     InvalidParameter,
-    NotOnline,
+    NotOffered,
     UnknownAlgorithm,
     create_estimator,
     get_algorithm,
@@ -24,24 +25,32 @@ from jsonschema import Draft202012Validator
 
 
 def test_every_detector_of_pyods_is_on_offer_or_has_the_reason_why_not() -> None:
-    assert (set(ALGORITHMS) - {"Combination"}) | set(ELSEWHERE) == pyod_detectors()
-    assert not set(ALGORITHMS) & set(ELSEWHERE)
+    assert (set(ALGORITHMS) - {"Combination"}) | set(BATCH) | set(ELSEWHERE) == pyod_detectors()
+    assert not (set(ALGORITHMS) | set(BATCH)) & set(ELSEWHERE)
+    assert all(set(found.instead) <= set(ALGORITHMS) for found in BATCH.values())
     assert all(set(found.instead) <= set(ALGORITHMS) for found in ELSEWHERE.values())
+
+
+@pytest.mark.parametrize("name", BATCH)
+def test_an_algorithm_for_batches_says_why_how_many_rows_and_what_is_online_instead(name: str) -> None:
+    algorithm = get_algorithm(name)
+    assert algorithm.batch_only
+    assert algorithm.max_rows in range(300, 5001)
+    assert algorithm.instead
 
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("SOS", "SOS cannot be trained: it scores a batch against itself: .* Use KNN instead"),
         ("ALAD", "it leaves units of its networks out at random .* Use PCA or KPCA instead"),
         ("DOMINANT", "it scores the nodes of a graph, .* Use LOF or IForest instead"),
         ("XGBOD", "it learns from labelled anomalies; .* Use IForest or ECOD instead"),
     ],
 )
-def test_a_detector_that_is_not_online_is_refused_with_the_reason_and_what_to_use_instead(
+def test_a_detector_that_is_not_on_offer_is_refused_with_the_reason_and_what_to_use_instead(
     name: str, sentence: str
 ) -> None:
-    with pytest.raises(NotOnline, match=sentence):
+    with pytest.raises(NotOffered, match=sentence):
         get_algorithm(name)
 
 
@@ -56,7 +65,7 @@ def test_a_network_is_on_offer_where_pytorch_is_and_elsewhere_says_what_to_insta
 
 def test_a_network_that_cannot_be_trained_here_is_refused_with_what_to_install() -> None:
     without, elsewhere = load_catalogue(lambda extra: extra is None)
-    refusal = NotOnline(elsewhere["AutoEncoder"], tuple(without))
+    refusal = NotOffered(elsewhere["AutoEncoder"], tuple(without))
     assert "AutoEncoder cannot be trained: it needs PyTorch" in str(refusal)
     assert str(refusal).endswith("pip install 'pynomaly-detector-service[torch]'. Use PCA or KPCA instead")
 
@@ -65,7 +74,7 @@ def test_the_generated_files_are_current() -> None:
     assert main(["--check"]) == 0
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", [*ALGORITHMS, *BATCH])
 def test_each_algorithm_says_what_it_is_good_at_and_what_it_costs(name: str) -> None:
     algorithm = get_algorithm(name)
     assert algorithm.good_at.endswith(".")
@@ -82,7 +91,7 @@ def test_the_catalogue_and_the_check_of_parameters_import_neither_pyod_nor_sciki
     assert (finished.returncode, finished.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", [*ALGORITHMS, *BATCH])
 def test_each_schema_is_draft_2020_12_and_carries_pyods_defaults_and_a_meaning(name: str) -> None:
     algorithm = get_algorithm(name)
     Draft202012Validator.check_schema(algorithm.parameters_schema)
@@ -94,7 +103,7 @@ def test_each_schema_is_draft_2020_12_and_carries_pyods_defaults_and_a_meaning(n
     validate_parameters(algorithm, algorithm.defaults)
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", [*ALGORITHMS, *BATCH])
 def test_an_estimator_built_from_the_defaults_is_pyods(name: str) -> None:
     algorithm = get_algorithm(name)
     estimator = create_estimator(algorithm, algorithm.defaults, 0.25, seed=5)
@@ -106,7 +115,7 @@ def test_an_estimator_built_from_the_defaults_is_pyods(name: str) -> None:
 def test_an_unknown_algorithm_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(UnknownAlgorithm, match=r"known are .*HBOS") as refused:
         get_algorithm("iforest")
-    assert refused.value.known == tuple(ALGORITHMS)
+    assert set(refused.value.known) == {*ALGORITHMS, *BATCH}
 
 
 @pytest.mark.parametrize(

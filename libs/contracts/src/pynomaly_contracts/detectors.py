@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pynomaly_contracts.base import (
     Answer,
@@ -28,7 +28,8 @@ class Algorithm(Answer):
     paper: str
     fit_cost: str = Field(description="low, medium or high, for some thousand rows.", examples=["low"])
     score_cost: str = Field(description="low, medium or high, for one row.", examples=["low"])
-    online: bool = Field(description="Rows can be scored one at a time.")
+    online: bool = Field(description="Rows can be scored one at a time; if not, a batch is scored against itself.")
+    max_rows: int | None = Field(default=None, description="Most rows of a batch that is scored against itself.")
     parameters_schema: dict[str, Any] = Field(description="JSON Schema of `parameters`.")
 
 
@@ -59,7 +60,10 @@ Scaling = Literal["none", "standard", "robust", "quantile"]
 MaxCategories = Annotated[
     int,
     Field(
-        ge=1, le=256, description="onehot: so many of the most frequent have a feature each; the rest share 'other'."
+        ge=1,
+        le=256,
+        description="onehot: so many of the most frequent have a feature each, where there are more only those of at "
+        "least two rows; the rest share 'other'.",
     ),
 ]
 _MISSING = (
@@ -174,6 +178,19 @@ class DetectBatchRequest(Request):
     """Score every row of a data set into a new data set."""
 
     dataset_id: str = Field(min_length=1, max_length=128, description="Id or name.")
-    model_id: str = Field(min_length=1, max_length=128, description="Id or name.")
+    model_id: str | None = Field(default=None, min_length=1, max_length=128, description="Id or name; or detector_id.")
+    detector_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=128,
+        description="Id or name, in place of model_id: of a trained detector, or of one whose algorithm scores a batch "
+        "against itself.",
+    )
     version: str | None = Field(default=None, max_length=128, description="Version, its UUID or an alias.")
     name: ResourceName | None = Field(default=None, description="Of the scored data set.")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "DetectBatchRequest":
+        if (self.model_id is None) == (self.detector_id is None):
+            raise ValueError("name either model_id or detector_id")
+        return self

@@ -66,8 +66,8 @@ class DetectBatchResult(Answer):
     """Where the scored rows are."""
 
     dataset_id: UUID
-    model_id: UUID
-    model_version: str
+    model_id: UUID | None = Field(default=None, description="Null where a batch was scored against itself.")
+    model_version: str | None = None
     n_rows: int
     n_anomalies: int
     score_columns: dict[str, str] = Field(

@@ -7,7 +7,7 @@ import argparse
 import json
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from importlib.util import find_spec
@@ -33,7 +33,7 @@ class UnknownAlgorithm(ValueError):
         self.known = known
 
 
-class NotOnline(UnknownAlgorithm):
+class NotOffered(UnknownAlgorithm):
     """A detector of PyOD's that models cannot be trained with; the message says why, and what to use instead."""
 
     def __init__(self, found: "Elsewhere", known: tuple[str, ...]) -> None:
@@ -59,6 +59,8 @@ class Algorithm:
     parameters_schema: JSON Schema (draft 2020-12) of the parameters, with PyOD's defaults.
     implementation: dotted path of PyOD's class. server_side: what the server passes to it beside the parameters.
     seeded: PyOD's class takes the seed. extra: of the distribution, which must be installed for it; None for none.
+    batch_only: why a row alone has no score, None where it has; completes "it ...". Such a batch has at most max_rows
+    and max_features, where they are given; instead: what comes nearest online.
     """
 
     name: str
@@ -73,6 +75,10 @@ class Algorithm:
     seeded: bool
     good_at: str = ""
     extra: str | None = None
+    batch_only: str | None = None
+    max_rows: int | None = None
+    max_features: int | None = None
+    instead: Sequence[str] = ()
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -82,10 +88,10 @@ class Algorithm:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """A detector of PyOD's that is not online. kind: batch, torch or not_offered; reason: completes "it ..."."""
+    """A detector of PyOD's that is not on offer. kind: torch or not_offered; reason: completes "it ..."."""
 
     name: str
-    kind: Literal["batch", "torch", "not_offered"]
+    kind: Literal["torch", "not_offered"]
     reason: str
     instead: list[str]
 
@@ -106,16 +112,18 @@ def load_catalogue(
     return MappingProxyType(online), MappingProxyType(elsewhere)
 
 
-ALGORITHMS, ELSEWHERE = load_catalogue(is_installed)
+_OFFERED, ELSEWHERE = load_catalogue(is_installed)
+ALGORITHMS = MappingProxyType({name: found for name, found in _OFFERED.items() if found.batch_only is None})
+BATCH = MappingProxyType({name: found for name, found in _OFFERED.items() if found.batch_only is not None})
 
 
 def get_algorithm(name: str) -> Algorithm:
-    """The algorithm of this name, case and all. Raises NotOnline, UnknownAlgorithm."""
+    """The algorithm of this name, case and all, online or for batches. Raises NotOffered, UnknownAlgorithm."""
     if name in ELSEWHERE:
-        raise NotOnline(ELSEWHERE[name], tuple(ALGORITHMS))
-    if name not in ALGORITHMS:
-        raise UnknownAlgorithm(name, tuple(ALGORITHMS))
-    return ALGORITHMS[name]
+        raise NotOffered(ELSEWHERE[name], tuple(_OFFERED))
+    if name not in _OFFERED:
+        raise UnknownAlgorithm(name, tuple(_OFFERED))
+    return _OFFERED[name]
 
 
 def validate_parameters(algorithm: Algorithm, parameters: Mapping[str, Any]) -> None:

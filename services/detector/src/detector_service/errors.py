@@ -2,7 +2,7 @@
 
 ProblemError
 |-- NotFound       DetectorNotFound, AlgorithmNotFound, JobNotFound, DatasetNotFound, ModelNotFound
-|-- Conflict       DetectorNotTrained, JobFinished
+|-- Conflict       DetectorNotTrained, DetectorForBatches, JobFinished
 |-- Invalid        DataUnfit
 |-- Unavailable    PeerUnavailable: asking again later helps
 |-- PeerRefused    a peer said no, in words of its own
@@ -53,6 +53,12 @@ class DetectorNotTrained(Conflict):
     """The detector has no model yet."""
 
     type, title = "/problems/detector-not-trained", "Detector is not trained"
+
+
+class DetectorForBatches(Conflict):
+    """The detector's algorithm scores a batch against itself, so that it has no model."""
+
+    type, title = "/problems/detector-for-batches", "Detector scores batches only"
 
 
 class JobFinished(Conflict):

@@ -19,19 +19,26 @@ from pynomaly_contracts.detectors import (
     DetectorCreate,
     DetectorUpdate,
     EvaluateRequest,
-    Preprocessing,
     TrainRequest,
 )
 from pynomaly_contracts.jobs import FINISHED, Job, JobAccepted, JobKind, JobState
 from pynomaly_contracts.problems import FieldProblem
-from pynomaly_contracts.thresholds import ThresholdChoice
 
-from detector_service import algorithms, domain, features
+from detector_service import algorithms
 from detector_service.clients import DatasetClient, ModelClient
-from detector_service.errors import DatasetNotFound, DataUnfit, DetectorNotTrained
+from detector_service.errors import DatasetNotFound
 from detector_service.notifications import Notifications, wait_for
+from detector_service.pinning import (
+    check_columns,
+    check_trainable,
+    is_for_batches,
+    score_itself_spec,
+    target_of,
+    train_spec,
+    trained_model,
+)
 from detector_service.repository import Repository, Transaction
-from detector_service.specs import DetectBatchSpec, EvaluateSpec, TrainSpec
+from detector_service.specs import DetectBatchSpec, EvaluateSpec
 
 log = structlog.get_logger()
 DETECTORS, JOBS = "/api/v1/detectors", "/api/v1/jobs"
@@ -110,12 +117,13 @@ class JobService:
         self._progress = progress
 
     async def train(self, tenant_id: str, ref: str, wanted: TrainRequest, idempotency_key: str | None) -> Response:
-        """202. Raises DetectorNotFound, DatasetNotFound, DataUnfit, PeerUnavailable."""
+        """202. Raises DetectorNotFound, DetectorForBatches, DatasetNotFound, DataUnfit, PeerUnavailable."""
 
         async def submit(claim: Claim) -> CreatedAnswer:
             detector = await self._detector(tenant_id, ref)
+            check_trainable(detector)
             dataset = await self._dataset(wanted.dataset_id, wanted.dataset_version)
-            spec = _train_spec(detector, dataset)
+            spec = train_spec(detector, dataset)
             return await self._enqueue(claim, "train", spec, detector.id)
 
         route = f"POST {DETECTORS}/{{detector}}/train"
@@ -128,13 +136,12 @@ class JobService:
 
         async def submit(claim: Claim) -> CreatedAnswer:
             detector = await self._detector(tenant_id, ref)
-            if detector.model_id is None:
-                raise DetectorNotTrained(f"detector {detector.name!r} has no model yet; train it first")
+            model_id = trained_model(detector)
             dataset = await self._dataset(wanted.dataset_id, wanted.dataset_version)
-            target = _target_of(dataset, wanted.dataset_id)
+            target = target_of(dataset, wanted.dataset_id)
             chosen = wanted.model_version or detector.latest_version
-            version = await self._models.version(str(detector.model_id), chosen, field="body.model_version")
-            _check_columns(dataset, version.feature_names)
+            version = await self._models.version(model_id, chosen, field="body.model_version")
+            check_columns(dataset, version.feature_names)
             spec = EvaluateSpec(
                 dataset_id=dataset.id,
                 dataset_version=dataset.version,
@@ -149,12 +156,20 @@ class JobService:
         return await self._once(idempotency_key, tenant_id, route, fingerprint(wanted, ref), submit)
 
     async def detect_batch(self, tenant_id: str, wanted: DetectBatchRequest, idempotency_key: str | None) -> Response:
-        """202. Raises DatasetNotFound, ModelNotFound, DataUnfit, PeerUnavailable."""
+        """202. Raises DatasetNotFound, ModelNotFound, DetectorNotFound, DetectorNotTrained, DataUnfit,
+        PeerUnavailable."""
 
         async def submit(claim: Claim) -> CreatedAnswer:
+            detector = None if wanted.detector_id is None else await self._detector(tenant_id, wanted.detector_id)
             dataset = await self._dataset(wanted.dataset_id, None)
-            version = await self._models.version(wanted.model_id, wanted.version)
-            _check_columns(dataset, version.feature_names)
+            if detector is not None and is_for_batches(detector):
+                itself = score_itself_spec(detector, dataset, wanted)
+                return await self._enqueue(claim, "detect_batch", itself, detector.id)
+            model, chosen = wanted.model_id or "", wanted.version
+            if detector is not None:
+                model, chosen = trained_model(detector), wanted.version or detector.latest_version
+            version = await self._models.version(model, chosen)
+            check_columns(dataset, version.feature_names)
             spec = DetectBatchSpec(
                 dataset_id=dataset.id,
                 dataset_version=dataset.version,
@@ -241,57 +256,3 @@ def _check_definition(algorithm: str, parameters: Mapping[str, Any], feature_col
     twice = sorted({name for name in feature_columns if feature_columns.count(name) > 1})
     if twice:
         raise Invalid.field("body.feature_columns", twice[0], f"{twice[0]!r} is named twice; name each column once")
-
-
-def _train_spec(detector: Detector, dataset: Dataset) -> TrainSpec:
-    if dataset.n_rows < 2:
-        message = f"data set {dataset.name!r} has {dataset.n_rows} row; training needs at least 2"
-        raise DataUnfit.because([("body.dataset_id", str(dataset.id), message)])
-    try:
-        preprocessing = Preprocessing.model_validate(detector.preprocessing)
-        columns, ignored = features.choose_features(
-            dataset.columns, dataset.target_column, detector.feature_columns, preprocessing
-        )
-    except domain.Unfit as error:
-        raise DataUnfit.because(error.refusals) from error
-    return TrainSpec(
-        dataset_id=dataset.id,
-        dataset_version=dataset.version,
-        feature_columns=[column.name for column in columns],
-        columns=columns,
-        preprocessing=preprocessing,
-        ignored_columns=ignored,
-        target_column=dataset.target_column,
-        threshold=_threshold(detector, dataset),
-        detector_name=detector.name,
-        algorithm=detector.algorithm,
-        contamination=detector.contamination,
-        parameters=detector.parameters,
-        seed=detector.seed,
-    )
-
-
-def _threshold(detector: Detector, dataset: Dataset) -> ThresholdChoice:
-    choice = ThresholdChoice.model_validate(detector.threshold)
-    if choice.method != "contamination" and dataset.target_column is None:
-        message = (
-            f"data set {dataset.name!r} has no target column, and detector {detector.name!r} chooses its threshold by "
-            f"{choice.method} on labels; train on labelled data, or set the detector's threshold to contamination"
-        )
-        raise DataUnfit.because([("body.dataset_id", str(dataset.id), message)])
-    return choice
-
-
-def _target_of(dataset: Dataset, ref: str) -> str:
-    if dataset.target_column is None:
-        message = f"data set {dataset.name!r} has no target column; evaluation compares with labels"
-        raise DataUnfit.because([("body.dataset_id", ref, message)])
-    return dataset.target_column
-
-
-def _check_columns(dataset: Dataset, names: Sequence[str]) -> None:
-    """Their types are compared where the model is read."""
-    try:
-        features.check_names(dataset.columns, names)
-    except domain.Unfit as error:
-        raise DataUnfit.because(error.refusals) from error

@@ -35,6 +35,15 @@ class TrainSpec(_Spec):
     threshold: ThresholdChoice = ThresholdChoice()
 
 
+class ScoreItselfSpec(TrainSpec):
+    """Score a data set against itself, into a new one."""
+
+    detector_id: UUID
+    n_rows: int
+    source_name: str
+    scored_name: str | None
+
+
 class EvaluateSpec(_Spec):
     """Score a labelled data set with one version and compare."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import UUID
 
 from pydantic import BaseModel
 from pynomaly_contracts.figures import Figures
@@ -11,7 +12,7 @@ from pynomaly_contracts.jobs import DetectBatchResult, EvaluateResult, TrainResu
 from detector_service.clients import DatasetClient, ModelClient
 from detector_service.repository import Lease
 from detector_service.sandbox import ARTEFACT, ROWS, SCORED, Report, Sandbox
-from detector_service.specs import DetectBatchSpec, EvaluateSpec, TrainSpec
+from detector_service.specs import DetectBatchSpec, EvaluateSpec, ScoreItselfSpec, TrainSpec
 from detector_service.stash import Stash, Trained
 
 
@@ -92,19 +93,36 @@ class DetectBatchTask(_ScoringTask):
     """Score rows into a new data set."""
 
     async def run(self, lease: Lease, folder: Path, report: Report) -> DetectBatchResult:
+        if "detector_id" in lease.spec:
+            return await self._score_itself(ScoreItselfSpec.model_validate(lease.spec), lease, folder, report)
         spec = DetectBatchSpec.model_validate(lease.spec)
         found = await self._score("detect_batch", spec, folder, report)
+        scored = await self._store(spec, f"model {spec.model_id} version {spec.model_version}", lease, folder, report)
+        return DetectBatchResult(dataset_id=scored, model_id=spec.model_id, model_version=spec.model_version, **found)
+
+    async def _score_itself(
+        self, spec: ScoreItselfSpec, lease: Lease, folder: Path, report: Report
+    ) -> DetectBatchResult:
+        report("fetching", 0.0)
+        await self._datasets.download_rows(spec.dataset_id, folder / ROWS)
+        request = spec.model_dump(mode="json")
+        found = await self._sandbox.run("score_itself", folder, request, _part(report, 0.1, 0.9))
+        by = f"detector {spec.detector_id} ({spec.algorithm}) against itself"
+        return DetectBatchResult(dataset_id=await self._store(spec, by, lease, folder, report), **found)
+
+    async def _store(
+        self, spec: DetectBatchSpec | ScoreItselfSpec, by: str, lease: Lease, folder: Path, report: Report
+    ) -> UUID:
+        """The id of the scored data set; one of a try that was lost is found again."""
         report("storing", 0.9)
         scored = await self._datasets.upload(
             folder / SCORED,
             name=spec.scored_name or _scored_name(spec.source_name, lease),
-            description=f"{spec.source_name} scored by model {spec.model_id} version {spec.model_version}",
+            description=f"{spec.source_name} scored by {by}",
             target_column=spec.target_column,
             key=str(lease.job_id),
         )
-        return DetectBatchResult(
-            dataset_id=scored.id, model_id=spec.model_id, model_version=spec.model_version, **found
-        )
+        return scored.id
 
 
 def _scored_name(source: str, lease: Lease) -> str:

@@ -103,7 +103,7 @@ def fit_detector(
     estimator = create_estimator(algorithm, request.parameters, request.contamination, request.seed)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # what numpy and scikit-learn warn of is checked below, on the scores
-        _fit(estimator, algorithm, features, source.pipeline)
+        fit_estimator(estimator, algorithm, features, source.pipeline)
         on_stage("compile", 0.6)
         compiled = compile_detector(estimator, algorithm.name, features, source, supervision.choose)
         on_stage("verify", 0.8)
@@ -188,7 +188,8 @@ def _check_components(given: Mapping[str, Any], n_rows: int, n_features: int) ->
             raise Unfit(Refusal(f"parameters.{name}", given[name], message))
 
 
-def _fit(estimator: Any, algorithm: Algorithm, features: FloatMatrix, pipeline: "Pipeline") -> None:
+def fit_estimator(estimator: Any, algorithm: Algorithm, features: FloatMatrix, pipeline: "Pipeline") -> None:
+    """Fit to features (n_rows, n_features), which are the pipeline's. Raises Unfit."""
     try:
         with threadpool_limits(1, "openmp"):  # k-means adds up sums of its threads as they finish
             estimator.fit(features)

@@ -33,14 +33,21 @@ async def test_pyods_other_detectors_are_listed_with_why_they_are_not_and_refuse
     service: Any,
 ) -> None:
     elsewhere = (await service.client.get("/api/v1/algorithms")).json()["elsewhere"]
-    (found,) = [each for each in elsewhere if each["name"] == "SOS"]
-    assert (found["kind"], found["instead"]) == ("batch", ["KNN"])
-    assert found["reason"].startswith("scores a batch against itself")
-    refused = await service.client.post("/api/v1/detectors", json={"name": "x", "algorithm": "SOS"})
-    assert (refused.status_code, fields(refused.json())) == (422, [("body.algorithm", "SOS")])
-    assert "SOS cannot be trained: it scores a batch against itself" in refused.json()["errors"][0]["message"]
-    missing = await service.client.get("/api/v1/algorithms/SOS")
+    (found,) = [each for each in elsewhere if each["name"] == "XGBOD"]
+    assert (found["kind"], found["instead"]) == ("not_offered", ["IForest", "ECOD"])
+    assert found["reason"].startswith("learns from labelled anomalies")
+    refused = await service.client.post("/api/v1/detectors", json={"name": "x", "algorithm": "XGBOD"})
+    assert (refused.status_code, fields(refused.json())) == (422, [("body.algorithm", "XGBOD")])
+    assert "XGBOD cannot be trained: it learns from labelled" in refused.json()["errors"][0]["message"]
+    missing = await service.client.get("/api/v1/algorithms/XGBOD")
     assert (missing.status_code, missing.json()["type"]) == (404, "/problems/algorithm-not-found")
+
+
+async def test_an_algorithm_for_batches_is_listed_with_the_rows_that_it_takes(service: Any) -> None:
+    one = (await service.client.get("/api/v1/algorithms/LOCI")).json()
+    assert (one["online"], one["max_rows"]) == (False, 300)
+    online = (await service.client.get("/api/v1/algorithms/IForest")).json()
+    assert (online["online"], online["max_rows"]) == (True, None)
 
 
 async def test_a_detector_is_found_by_id_and_by_name(service: Any) -> None:

@@ -16,8 +16,9 @@ router = json_router("/algorithms", "algorithms")
 
 @router.get("", summary="Algorithms on offer")
 async def list_algorithms() -> AlgorithmList:
-    """Every algorithm, with the JSON Schema of its parameters; and PyOD's other detectors, with why they are not."""
-    items = [_offered(found) for found in algorithms.ALGORITHMS.values()]
+    """All by name, with the JSON Schema of their parameters; and PyOD's other detectors, with why they are not."""
+    found = sorted((algorithms.ALGORITHMS | algorithms.BATCH).values(), key=lambda each: each.name.lower())
+    items = [_offered(each) for each in found]
     elsewhere = [AlgorithmElsewhere.model_validate(asdict(found)) for found in algorithms.ELSEWHERE.values()]
     return AlgorithmList(items=items, elsewhere=elsewhere)
 
@@ -41,6 +42,7 @@ def _offered(found: algorithms.Algorithm) -> Algorithm:
         paper=found.paper,
         fit_cost=found.fit_cost,
         score_cost=found.score_cost,
-        online=True,
+        online=found.batch_only is None,
+        max_rows=found.max_rows,
         parameters_schema=dict(found.parameters_schema),
     )

@@ -9,7 +9,7 @@ from importlib import import_module, resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from detector_service.catalogue import ensembles, neighbours, networks, shapes, tails
+from detector_service.catalogue import batch, ensembles, neighbours, networks, shapes, tails
 from detector_service.catalogue.declared import Declared
 from detector_service.catalogue.document import document
 from detector_service.catalogue.elsewhere import ELSEWHERE
@@ -18,11 +18,12 @@ _BASES = {"BaseDetector", "BaseDeepLearningDetector"}
 
 
 def build() -> list[dict[str, Any]]:
-    """The entries of what is online, by name, with the defaults of the PyOD that is installed.
+    """The entries of what is on offer, by name, with the defaults of the PyOD that is installed.
 
     Raises ValueError where PyOD has a parameter that is neither declared nor left out, or lacks a declared one.
     """
-    declared = [entry for module in (ensembles, neighbours, networks, shapes, tails) for entry in module.ENTRIES]
+    modules = (batch, ensembles, neighbours, networks, shapes, tails)
+    declared = [entry for module in modules for entry in module.ENTRIES]
     return [_entry(entry) for entry in sorted(declared, key=lambda entry: entry.name.lower())]
 
 
@@ -76,8 +77,8 @@ def _entry(declared: Declared) -> dict[str, Any]:
         "properties": {name: {**schema, "default": defaults[name]} for name, schema in declared.parameters.items()},
         "additionalProperties": False,
     }
-    unsaid = {"parameters", "left_out"} if declared.extra else {"parameters", "left_out", "extra"}
-    kept = {key: value for key, value in asdict(declared).items() if key not in unsaid}
+    said = {key: value for key, value in asdict(declared).items() if key not in ("parameters", "left_out")}
+    kept = {key: value for key, value in said.items() if value not in (None, ())}
     return {**kept, "seeded": "random_state" in defaults, "parameters_schema": schema}
 
 

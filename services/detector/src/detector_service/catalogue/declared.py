@@ -28,6 +28,8 @@ class Declared:
     parameters: JSON Schema of each parameter on offer, with its meaning in one line as description.
     left_out: PyOD's other parameters. server_side: those of them that the server sets, and to what.
     extra: of the distribution, which must be installed for it.
+    batch_only: why rows alone have no score; completes "it scores a batch against itself: it ...". Such a batch has at
+    most max_rows and max_features; instead: what comes nearest online.
     """
 
     name: str
@@ -42,13 +44,17 @@ class Declared:
     server_side: Mapping[str, Any] = field(default_factory=dict)
     good_at: str = ""
     extra: str | None = None
+    batch_only: str | None = None
+    max_rows: int | None = None
+    max_features: int | None = None
+    instead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Elsewhere:
-    """A detector of PyOD that no row can be scored with online, why, and what to use instead."""
+    """A detector of PyOD that is not on offer, why, and what to use instead."""
 
     name: str
-    kind: Literal["batch", "torch", "not_offered"]
+    kind: Literal["torch", "not_offered"]
     reason: str
     instead: tuple[str, ...]

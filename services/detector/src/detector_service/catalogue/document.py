@@ -21,7 +21,8 @@ _TEMPLATE = """\
 
 PyOD {version} has {n_detectors} detectors. {n_online} of them are online: compiled to one ONNX graph that scores a row
 in microseconds. {n_torch} more come with PyTorch (`pip install 'pynomaly-detector-service[torch]'`). {n_batch} score a
-batch against itself, so that a row alone has no score. {n_not_offered} are not offered, each for the reason given.
+batch against itself, so that a row alone has no score: they are for batch jobs (`POST /api/v1/detect/batch` with the
+detector's id). {n_not_offered} are not offered, each for the reason given.
 
 **Fit** and **score** say what one core takes with the default parameters for 7,200 rows of 6 columns (annthyroid): to
 fit, *low* is below 0.1 s, *high* from 1 s on; to score one row of many, *low* is below 5 µs, *high* from 100 µs on.
@@ -48,6 +49,19 @@ Stock moves by {moved}.
 Ours is frozen: each row is scored as stock PyOD scores it alone against the training rows, whatever comes with it.
 CD, which stock scales by the least and the largest distance of the batch, is frozen likewise: each row is scored as
 stock PyOD scores it at the end of the training rows.
+
+## Networks
+
+They train on one thread of a CPU, so that the same rows and seed give the same model. Their weights are PyOD's to the
+last bit. PyOD scores with them in float32, the graph in float64; both agree as closely as for all other detectors. Two
+differ from stock PyOD on purpose:
+
+- VAE decodes the mean of a row's code. Stock decodes a random draw, so that the same row scores differently each time.
+- DIF standardises a representation over the training rows. Stock does it over the batch, so that a row alone always
+  scores the same.
+
+PyTorch takes 5 GB on Linux with the libraries for GPUs that it comes with, which are not used. A job that trains a
+network needs 1,200 MiB before its first row; `JOB_MEMORY_LIMIT_MB` is 4,096 by default.
 
 ## Parameters
 
@@ -80,6 +94,8 @@ def document(algorithms: Sequence[Entry], elsewhere: Sequence[Entry], data: Path
 
 
 def _kind(entry: Entry) -> str:
+    if entry.get("batch_only"):
+        return "batch"
     return str(entry.get("kind") or ("torch" if entry.get("extra") else "online"))
 
 
@@ -87,7 +103,15 @@ def _offered_row(entry: Entry) -> tuple[str, ...]:
     name = f"{entry['name']} \\*" if entry["name"] in _OWN else entry["name"]
     online = _KINDS.get(_kind(entry), "yes")
     link = f"[{name}](#{entry['name'].lower()})"
-    return link, online, entry["fit_cost"], entry["score_cost"], entry["good_at"], entry["paper"]
+    return link, online, entry["fit_cost"], entry["score_cost"], entry["good_at"] + _only(entry), entry["paper"]
+
+
+def _only(entry: Entry) -> str:
+    """Why, and how much, if only batches are scored."""
+    if not entry.get("batch_only"):
+        return ""
+    features = f" of {entry['max_features']} features" if entry.get("max_features") else ""
+    return f" It {entry['batch_only']}; at most {entry['max_rows']:,} rows{features}."
 
 
 def _other_row(entry: Entry) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""PyOD's detectors that no row can be scored with online, and why."""
+"""PyOD's detectors that are not on offer, and why."""
 
 from collections.abc import Iterator, Mapping
 from typing import Literal
@@ -6,18 +6,6 @@ from typing import Literal
 from detector_service.catalogue import networks
 from detector_service.catalogue.declared import Elsewhere
 
-_BATCH_REASONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "COF": ("it compares the chains of neighbours within the batch, which one row alone does not have", ("LOF",)),
-    "LMDD": ("it measures how the spread of a batch falls when rows are taken out of it", ("MCD", "ECOD")),
-    "LOCI": ("it counts neighbours within the batch, and needs the cube of the rows in time", ("LOF",)),
-    "RGraph": ("it walks a graph of the training rows and the batch together", ("KPCA", "LOF")),
-    "ROD": (
-        "it divides by the median deviation of the batch, so that one row alone always scores the same",
-        ("ECOD", "ABOD"),
-    ),
-    "SOD": ("it finds the subspace of each row among the rows of its own batch", ("LOF", "KNN")),
-    "SOS": ("it spreads affinity among the rows of the batch; one row alone has nothing to be affine to", ("KNN",)),
-}
 _UNUSABLE_NETWORKS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "ALAD": (
         "leaves units of its networks out at random when it scores, so that the same row scores differently each time",
@@ -35,8 +23,6 @@ _MEDIA = {"AudioAE": "sound", "EmbeddingOD": "text and images", "MultiModalOD": 
 
 
 def _all() -> Iterator[Elsewhere]:
-    for name, (reason, instead) in _BATCH_REASONS.items():
-        yield _entry(name, "batch", f"scores a batch against itself: {reason}", instead)
     for name, instead in networks.INSTEAD.items():
         yield _entry(name, "torch", f"needs PyTorch, which is not installed here: {_INSTALL}", instead)
     for name, (reason, instead) in _UNUSABLE_NETWORKS.items():
@@ -70,9 +56,7 @@ def _all() -> Iterator[Elsewhere]:
     )
 
 
-def _entry(
-    name: str, kind: Literal["batch", "torch", "not_offered"], reason: str, instead: tuple[str, ...]
-) -> Elsewhere:
+def _entry(name: str, kind: Literal["torch", "not_offered"], reason: str, instead: tuple[str, ...]) -> Elsewhere:
     return Elsewhere(name=name, kind=kind, reason=reason, instead=instead)
 
 

@@ -25,7 +25,7 @@ def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any
     """Leaves the archive in the folder; tells how long the fit took and what is not in the manifest. Raises Unfit."""
     spec = TrainSpec.model_validate(request)
     report("reading rows", 0.0)
-    rows = _read(folder / ROWS, _columns(spec))
+    rows = read_rows(folder / ROWS, columns_of(spec))
     supervision, unlabelled = _supervised(folder / ROWS, spec)
     began_s = time.perf_counter()
     trained = _fit(spec, rows, supervision, report)
@@ -38,12 +38,13 @@ def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any
     }
 
 
-def _columns(spec: TrainSpec) -> list[Column]:
+def columns_of(spec: TrainSpec) -> list[Column]:
     """The features with their types; a job of former times knew numbers alone."""
     return spec.columns or [Column(name=name, type="number") for name in spec.feature_columns]
 
 
-def _read(path: Path, columns: list[Column]) -> Rows:
+def read_rows(path: Path, columns: list[Column]) -> Rows:
+    """All rows of a data set."""
     blocks = [block.rows for block in read_blocks(path, columns)]
     numeric = np.concatenate([block.numeric for block in blocks])
     texts = [block.text for block in blocks if block.text is not None]
@@ -65,8 +66,9 @@ def _supervised(path: Path, spec: TrainSpec) -> tuple[Supervision, str | None]:
         return Supervision(), str(error)
 
 
-def _fit(spec: TrainSpec, rows: Rows, supervision: Supervision, report: Report) -> TrainedDetector:
-    wanted = FitRequest(
+def fit_request(spec: TrainSpec) -> FitRequest:
+    """The same, as the fit has it."""
+    return FitRequest(
         algorithm=spec.algorithm,
         parameters=spec.parameters,
         contamination=spec.contamination,
@@ -74,11 +76,13 @@ def _fit(spec: TrainSpec, rows: Rows, supervision: Supervision, report: Report) 
         feature_names=tuple(spec.feature_columns),
         dataset_id=str(spec.dataset_id),
         dataset_version=spec.dataset_version,
-        columns=source_columns(_columns(spec), spec.preprocessing),
+        columns=source_columns(columns_of(spec), spec.preprocessing),
         preprocessing=spec.preprocessing.model_dump(exclude_none=True),
     )
 
+
+def _fit(spec: TrainSpec, rows: Rows, supervision: Supervision, report: Report) -> TrainedDetector:
     def on_stage(stage: str, done: float) -> None:
         report(_STAGES.get(stage, stage), 0.1 + 0.85 * done)
 
-    return fit_detector(wanted, rows, on_stage, supervision)
+    return fit_detector(fit_request(spec), rows, on_stage, supervision)

@@ -1,0 +1,121 @@
+"""From a detector and a data set to what a job is to do. Refuses what the job would refuse, where that is known."""
+
+from collections.abc import Sequence
+
+from pynomaly_chassis.problems import Invalid
+from pynomaly_contracts.datasets import Dataset
+from pynomaly_contracts.detectors import DetectBatchRequest, Detector, Preprocessing
+from pynomaly_contracts.thresholds import ThresholdChoice
+
+from detector_service import domain, features
+from detector_service.algorithms import Algorithm, get_algorithm
+from detector_service.errors import DataUnfit, DetectorForBatches, DetectorNotTrained
+from detector_service.limits import check_rows
+from detector_service.specs import ScoreItselfSpec, TrainSpec
+
+
+def is_for_batches(detector: Detector) -> bool:
+    """Whether its algorithm scores a batch against itself."""
+    return get_algorithm(detector.algorithm).batch_only is not None
+
+
+def check_trainable(detector: Detector) -> None:
+    """Raises DetectorForBatches."""
+    algorithm = get_algorithm(detector.algorithm)
+    if algorithm.batch_only is None:
+        return
+    raise DetectorForBatches(
+        f"{algorithm.name} scores a batch against itself: it {algorithm.batch_only}. There is nothing to train: "
+        "POST /api/v1/detect/batch with detector_id scores a data set; online would be "
+        f"{' or '.join(algorithm.instead)}"
+    )
+
+
+def trained_model(detector: Detector) -> str:
+    """The id of its model. Raises DetectorNotTrained, DetectorForBatches."""
+    check_trainable(detector)
+    if detector.model_id is None:
+        raise DetectorNotTrained(f"detector {detector.name!r} has no model yet; train it first")
+    return str(detector.model_id)
+
+
+def train_spec(detector: Detector, dataset: Dataset) -> TrainSpec:
+    """Raises DataUnfit."""
+    if dataset.n_rows < 2:
+        message = f"data set {dataset.name!r} has {dataset.n_rows} row; training needs at least 2"
+        raise DataUnfit.because([("body.dataset_id", str(dataset.id), message)])
+    try:
+        preprocessing = Preprocessing.model_validate(detector.preprocessing)
+        columns, ignored = features.choose_features(
+            dataset.columns, dataset.target_column, detector.feature_columns, preprocessing
+        )
+    except domain.Unfit as error:
+        raise DataUnfit.because(error.refusals) from error
+    return TrainSpec(
+        dataset_id=dataset.id,
+        dataset_version=dataset.version,
+        feature_columns=[column.name for column in columns],
+        columns=columns,
+        preprocessing=preprocessing,
+        ignored_columns=ignored,
+        target_column=dataset.target_column,
+        threshold=_threshold(detector, dataset),
+        detector_name=detector.name,
+        algorithm=detector.algorithm,
+        contamination=detector.contamination,
+        parameters=detector.parameters,
+        seed=detector.seed,
+    )
+
+
+def score_itself_spec(detector: Detector, dataset: Dataset, wanted: DetectBatchRequest) -> ScoreItselfSpec:
+    """Raises DataUnfit, and Invalid for a version, which such a detector has none of, or a threshold by labels."""
+    algorithm = get_algorithm(detector.algorithm)
+    if wanted.version is not None:
+        message = f"{algorithm.name} has no versions: it scores a batch against itself; leave version out"
+        raise Invalid.field("body.version", wanted.version, message)
+    if ThresholdChoice.model_validate(detector.threshold).method != "contamination":
+        message = f"detector {detector.name!r} of {algorithm.name} takes its threshold from contamination only"
+        raise Invalid.field("threshold", detector.threshold, message)
+    _check_rows(algorithm, dataset)
+    return ScoreItselfSpec(
+        **train_spec(detector, dataset).model_dump(),
+        detector_id=detector.id,
+        n_rows=dataset.n_rows,
+        source_name=dataset.name,
+        scored_name=wanted.name,
+    )
+
+
+def _check_rows(algorithm: Algorithm, dataset: Dataset) -> None:
+    try:
+        check_rows(algorithm, dataset.n_rows)
+    except domain.Unfit as error:
+        raise DataUnfit.because([("body.dataset_id", str(dataset.id), str(error))]) from error
+
+
+def _threshold(detector: Detector, dataset: Dataset) -> ThresholdChoice:
+    choice = ThresholdChoice.model_validate(detector.threshold)
+    if choice.method != "contamination" and dataset.target_column is None:
+        message = (
+            f"data set {dataset.name!r} has no target column, and detector {detector.name!r} chooses its threshold by "
+            f"{choice.method} on labels; train on labelled data, or set the detector's threshold to contamination"
+        )
+        raise DataUnfit.because([("body.dataset_id", str(dataset.id), message)])
+    return choice
+
+
+def target_of(dataset: Dataset, ref: str) -> str:
+    """The column of labels. Raises DataUnfit."""
+    if dataset.target_column is None:
+        message = f"data set {dataset.name!r} has no target column; evaluation compares with labels"
+        raise DataUnfit.because([("body.dataset_id", ref, message)])
+    return dataset.target_column
+
+
+def check_columns(dataset: Dataset, names: Sequence[str]) -> None:
+    """Their types are compared where the model is read. Raises DataUnfit."""
+    try:
+        features.check_names(dataset.columns, names)
+    except domain.Unfit as error:
+        raise DataUnfit.because(error.refusals) from error
