@@ -84,11 +84,17 @@ def train_and_evaluate(client: Client, name: str, train: Dataset, test: Dataset)
 
     step("Evaluate it on the patients it has never seen.")
     evaluation = finished(client.detectors.evaluate(detector.id, test.id))
-    console.print(f"  ROC AUC           {evaluation.roc_auc:.4f}")
-    console.print(f"  average precision {evaluation.average_precision:.4f}")
-    console.print(f"  precision at n    {evaluation.precision_at_n:.4f}   (n = {evaluation.n_anomalies})")
-    console.print(f"  F1 at threshold   {evaluation.f1:.4f}")
+    console.print(f"  ROC AUC           {with_interval(evaluation, 'roc_auc')}, with 95 % confidence")
+    console.print(f"  average precision {with_interval(evaluation, 'average_precision')}")
+    console.print(f"  precision at n    {with_interval(evaluation, 'precision_at_n')}   (n = {evaluation.n_anomalies})")
+    console.print(f"  F1 at threshold   {with_interval(evaluation, 'f1')}")
     return trained, evaluation
+
+
+def with_interval(evaluation: EvaluateResult, name: str) -> str:
+    """A figure, and where it lies on other patients of the same kind."""
+    low, high = evaluation.intervals[name]
+    return escape(f"{getattr(evaluation, name):.3f} [{low:.3f}, {high:.3f}]")
 
 
 def score_one_patient(client: Client, model_id: UUID, test: Dataset) -> None:
