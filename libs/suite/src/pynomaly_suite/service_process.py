@@ -5,8 +5,10 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Mapping
 from contextlib import closing
+from threading import Thread
 
 
 class ServiceProcess:
@@ -23,6 +25,8 @@ class ServiceProcess:
         command = f"{limit}exec {sys.executable} -m {service}_service serve"
         self._process = subprocess.Popen(["bash", "-c", command], env=given, stdout=subprocess.PIPE)  # noqa: S603, S607 - a test's own
         self._wait_until_ready()
+        self._reader = Thread(target=self._read_log, daemon=True)  # a full pipe would stop it
+        self._reader.start()
 
     @property
     def url(self) -> str:
@@ -40,6 +44,7 @@ class ServiceProcess:
         """Send the signal and wait; the exit code, negative for the signal that ended it."""
         self._process.send_signal(how)
         code = self._process.wait(30)
+        self._reader.join()
         self._close()
         return code
 
@@ -52,6 +57,10 @@ class ServiceProcess:
         code = self._process.wait()
         self._close()
         raise RuntimeError(f"the service ended with {code}")
+
+    def _read_log(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
+        deque(self._process.stdout, maxlen=0)
 
     def _close(self) -> None:
         assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
