@@ -29,6 +29,7 @@ async def served(app: Any, *, lifespan: Literal["on", "off"], websockets: bool =
     ws: Literal["none", "websockets-sansio"] = "websockets-sansio" if websockets else "none"
     server = _Announced(uvicorn.Config(app, log_config=None, lifespan=lifespan, ws=ws, ws_max_size=MAX_MESSAGE_BYTES))
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio sets it on sockets of its own making
         serving = asyncio.create_task(server.serve([listener]))
         await server.listening.wait()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
