@@ -1,5 +1,6 @@
 """The pieces graphs are made of: step functions, histograms, frozen tails, calibration."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto
+from onnx.utils import Extractor
 from pyod.models.base import BaseDetector
 from pyod.models.copod import COPOD
 from pyod.models.ecod import ECOD
+from pyod.models.hbos import HBOS
 from pyod.models.mcd import MCD
 
 
@@ -171,6 +174,15 @@ def test_a_prediction_stays_within_0_and_1_and_never_falls_from_one_float_to_the
     assert (np.diff(found) >= 0).all()
     assert found.min() >= 0
     assert found.max() <= 1
+
+
+def test_confidence_costs_three_nodes_beside_the_score_and_none_that_searches() -> None:
+    training = np.random.default_rng(0).normal(size=(50, 3))
+    model = compile_detector(HBOS().fit(training), "HBOS", training).model
+    scored = Extractor(model).extract_model([INPUT], [name for name in OUTPUTS if name != "confidence"])
+    beside = Counter(node.op_type for node in model.graph.node)
+    beside.subtract(Counter(node.op_type for node in scored.graph.node))
+    assert +beside == Counter({"Gather": 1, "Sub": 1, "Where": 1})
 
 
 def test_confidence_follows_a_threshold_that_was_set_otherwise_than_by_contamination() -> None:
