@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 from pynomaly import AsyncClient, Client
-from pynomaly.errors import Conflict, NotFound, ValidationFailed
+from pynomaly.errors import Conflict, InvalidInput, NotFound, ValidationFailed
 from pynomaly_scoring import Scorer, TrustedKeys, open_artefact
 from pynomaly_suite import Suite
 
@@ -65,6 +65,18 @@ def test_a_job_is_followed_and_listed(client: Client, trained: str) -> None:
     assert scored[result.score_columns["is_anomaly"]].sum() == result.n_anomalies
     with pytest.raises(Conflict):
         client.jobs.cancel(handle.id)
+
+
+def test_a_data_set_is_scored_against_itself(client: Client, trained: str) -> None:
+    client.detectors.create("sdk-chains", algorithm="COF", contamination=0.05)
+    with pytest.raises(Conflict, match="detector_id"):
+        client.detectors.train("sdk-chains", trained)
+    result = client.detect_batch(trained, detector_id="sdk-chains").wait(progress=False)
+    scored = client.datasets.rows(result.dataset_id).to_polars()
+    assert result.model_id is None
+    assert scored[result.score_columns["is_anomaly"]].sum() == result.n_anomalies > 0
+    with pytest.raises(InvalidInput, match="either model_id or detector_id"):
+        client.detect_batch(trained)
 
 
 def test_a_version_is_named_loaded_and_scored_by(client: Client, trained: str) -> None:

@@ -100,10 +100,21 @@ class AsyncClient:
         )
 
     async def detect_batch(
-        self, dataset: Ref, model_id: Ref, *, version: str | None = None, name: str | None = None
+        self,
+        dataset: Ref,
+        model_id: Ref | None = None,
+        *,
+        detector_id: Ref | None = None,
+        version: str | None = None,
+        name: str | None = None,
     ) -> AsyncJobHandle[DetectBatchResult]:
-        """Score every row of a stored data set into a new one, called `name`."""
-        return await detectors.detect_batch(self._session, dataset, model_id, version, name)
+        """Score every row of a stored data set into a new one, called `name`.
+
+        By a model; or by a detector: with its latest model, or against itself where that is what its algorithm does.
+        """
+        return await detectors.detect_batch(
+            self._session, dataset, model_id=model_id, detector_id=detector_id, version=version, name=name
+        )
 
     async def health(self) -> Health:
         """How the front door is; also when it is unhealthy."""

@@ -139,12 +139,18 @@ class Algorithms(Blocking[AsyncAlgorithms]):
 
 
 async def detect_batch(
-    session: Session, dataset: Ref, model_id: Ref, version: str | None, name: str | None
+    session: Session,
+    dataset: Ref,
+    *,
+    model_id: Ref | None,
+    detector_id: Ref | None,
+    version: str | None,
+    name: str | None,
 ) -> AsyncJobHandle[DetectBatchResult]:
     """Score a stored data set into a new one."""
-    body = payload(
-        DetectBatchRequest, dataset_id=text_of(dataset), model_id=text_of(model_id), version=version, name=name
-    )
+    by = {"model_id": model_id, "detector_id": detector_id}
+    named = {field: text_of(ref) for field, ref in by.items() if ref is not None}
+    body = payload(DetectBatchRequest, dataset_id=text_of(dataset), version=version, name=name, **named)
     return AsyncJobHandle(session, await _started(session, body, "detect", "batch"))
 
 
