@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 READY := $(VENV)/.ready
+TORCH := .venv-torch
 SERVICES := dataset detector model gateway
 TOUR ?= 1
 ONCE ?= 0
 PEERS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lock lock-upgrade migrate image image-test charts-test mesh-test mesh-soak parts-test chaos bench mutants
+.PHONY: help setup run test check format lock lock-upgrade migrate image image-test charts-test mesh-test mesh-soak parts-test torch-test chaos bench clients-test mutants
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,11 +37,24 @@ portability-test: $(READY) ## every algorithm's graph under WebAssembly and the 
 	@tests/portability/install
 	@$(BIN)/python -m pytest tests/portability
 
+torch-test: $(TORCH)/.ready ## PyOD's neural networks, with PyTorch in an environment of its own, .venv-torch, of 7 GB (10 minutes)
+	@$(TORCH)/bin/python -m pytest tests/networks services/detector/tests/test_algorithms.py -n auto --maxprocesses 4 --timeout 900
+	@names=$$($(TORCH)/bin/python -c "from detector_service.compile.networks import NETWORKS; print(' or '.join(NETWORKS))"); \
+	$(TORCH)/bin/python -m pytest services/detector/tests/test_compile.py services/detector/tests/test_compile_properties.py \
+		services/detector/tests/test_training.py -k "$$names" -n auto --maxprocesses 4 --timeout 900
+
+$(TORCH)/.ready: requirements/dev.lock requirements/torch.lock pyproject.toml $(MEMBERS) tools/setup
+	@tools/setup "$(PYTHON)" "$(TORCH)" requirements/torch.lock
+	@touch $@
+
 chaos: $(READY) ## faults between and kill -9 of real processes, in mid-work; ends with a table of figures (8 minutes)
 	@$(BIN)/python -m pytest tests/chaos --timeout 900
 
-bench: $(READY) ## what a prediction costs, beside MLServer, MLflow, BentoML, KServe (12 minutes, and 2 GB the first time; PEERS=0: without them); ONLY="one_row start"
-	@$(BIN)/python tests/bench/run.py $(if $(filter 0,$(PEERS)),--no-peers) $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+bench: $(READY) ## what a prediction costs, beside MLServer, MLflow, BentoML, KServe (12 minutes, and 2.7 GB the first time); PEERS=0 leaves them out, ONLY="one_row start" other works, WRITE=1 puts the figures into the documents
+	@$(BIN)/python tests/bench/run.py $(if $(filter 0,$(PEERS)),--no-peers) $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(WRITE),--write)
+
+clients-test: $(READY) ## clients that others wrote against the real suite: tritonclient, KServe's, MLflow's, MLServer's (1 minute, and 0.9 GB the first time)
+	@$(BIN)/python -m pytest tests/clients
 
 mutants: $(READY) ## small changes to the resilience library that no test notices; MODULES="breaker retry" (hours for all)
 	@tools/mutants $(MODULES)

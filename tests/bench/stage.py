@@ -130,9 +130,11 @@ def column_names(rows: Matrix) -> list[str]:
 
 
 def tree_bytes(pid: int) -> int:
-    """Memory of a process and all its children, what they share counted once (PSS)."""
+    """Resident memory of a process and its children: all of the largest, and what each other has to itself."""
     process = psutil.Process(pid)
-    return sum(int(each.memory_full_info().pss) for each in (process, *process.children(recursive=True)))
+    found = [each.memory_full_info() for each in (process, *process.children(recursive=True))]
+    largest = max(found, key=lambda each: int(each.rss))
+    return int(largest.rss) + sum(int(each.uss) for each in found if each is not largest)
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def measure(stage: Stage) -> Outcome:
     table = markdown(["server", "s", "MiB"], cells)
     return Outcome(
         [_bar("start to first answer", middle, 0, "s"), _bar("memory after it", middle, 1, "MiB")],
-        [f"From the start of the process to its first answer, and memory (PSS, with its children) then:\n\n{table}"],
+        [f"From the start of the process to its first answer, and its memory then:\n\n{table}"],
         middle,
     )
 

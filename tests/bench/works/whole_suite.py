@@ -52,4 +52,4 @@ def _start_s(home: Path) -> float:
 def _memory(stage: Stage) -> str:
     processes = status(stage.suite.home.root).processes
     cells = [[each.name, f"{tree_bytes(each.pid) / MIB:.0f}"] for each in processes]
-    return f"Memory of the suite's processes after all this (PSS):\n\n{markdown(['process', 'MiB'], cells)}"
+    return f"Memory of the suite's processes after all this:\n\n{markdown(['process', 'MiB'], cells)}"
