@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from pynomaly_scoring import Rows
 
 from detector_service.algorithms import create_estimator, get_algorithm
+from detector_service.batch_limits import check_features, check_rows
 from detector_service.domain import Refusal, Unfit
-from detector_service.limits import check_features, check_rows
 from detector_service.training import FitRequest, fit_estimator
 
 FloatVector = NDArray[np.float64]

@@ -9,8 +9,8 @@ from pynomaly_contracts.thresholds import ThresholdChoice
 
 from detector_service import domain, features
 from detector_service.algorithms import Algorithm, get_algorithm
+from detector_service.batch_limits import check_rows
 from detector_service.errors import DataUnfit, DetectorForBatches, DetectorNotTrained
-from detector_service.limits import check_rows
 from detector_service.specs import ScoreItselfSpec, TrainSpec
 
 
