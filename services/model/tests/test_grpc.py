@@ -3,6 +3,7 @@
 import asyncio
 import struct
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import grpc
@@ -213,6 +214,38 @@ async def test_a_crowd_is_refused_and_served_again_when_it_has_gone(stub, regist
         if place is not None:
             place.leave()
     assert (await stub.ModelInfer(typed_rows(name))).model_name == name
+
+
+class Held:
+    """An inference that ends when it may."""
+
+    def __init__(self, infer: Any) -> None:
+        self.counted, self.intake = infer.counted, infer.intake
+        self.began, self.may_end = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, *_: Any) -> bytes:
+        self.began.set()
+        await self.may_end.wait()
+        message: bytes = protocol.ModelInferResponse(id="done").SerializeToString()
+        return message
+
+
+async def test_a_server_that_closes_finishes_what_is_in_flight(app, make_settings) -> None:
+    held: Any = Held(app.state.infer)
+    server = GrpcServer(make_settings(shutdown_grace_s=20), CollectorRegistry(), held, app.state.catalogue)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(server.running())
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{server.port}"))
+        watched = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=""))
+        assert (await watched.read()).status == health_pb2.HealthCheckResponse.SERVING
+        in_flight = service.GRPCInferenceServiceStub(channel).ModelInfer(typed_rows("any"))
+        await held.began.wait()
+        closing = asyncio.create_task(server.close())
+        assert (await watched.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        watched.cancel()
+        held.may_end.set()
+        assert (await in_flight).id == "done"
+        await closing
 
 
 class Endless:

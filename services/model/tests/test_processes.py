@@ -2,15 +2,18 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 from model_service.settings import Settings
+from open_inference.grpc import protocol, service
 from pynomaly_suite.service_process import ServiceProcess
 
 ZIPPED = {"content-type": "application/zip"}
@@ -30,8 +33,8 @@ def start(make_settings, start_service) -> Iterator[Start]:
     """A process and a client of it, always over the same database and store."""
     with ExitStack() as clients:
 
-        def begin(*, file_limit_kib: int | None = None) -> tuple[ServiceProcess, httpx.Client]:
-            process = start_service("model", environment_of(make_settings()), file_limit_kib=file_limit_kib)
+        def begin(*, file_limit_kib: int | None = None, **told: str) -> tuple[ServiceProcess, httpx.Client]:
+            process = start_service("model", environment_of(make_settings()) | told, file_limit_kib=file_limit_kib)
             return process, clients.enter_context(httpx.Client(base_url=process.url, timeout=30))
 
         yield begin
@@ -48,6 +51,19 @@ def test_a_version_that_was_acknowledged_outlives_kill_9(start: Start, make_arte
     scored = client.post("/api/v1/predict", json={"data": [1, 2, 3], "model_id": name})
     assert (scored.json()["raw_score"], scored.json()["model_version"]) == (6, "1")
     assert second.end(signal.SIGTERM) == -signal.SIGTERM
+
+
+def test_a_version_is_scored_over_grpc_until_the_service_is_told_to_end(start: Start, make_artefact, name) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = int(free.getsockname()[1])
+    process, client = start(GRPC_PORT=str(port))
+    client.post(f"/api/v1/models/{name}/versions", content=make_artefact(), headers=ZIPPED)
+    rows = {"name": "rows", "datatype": "FP64", "shape": [1, 3], "contents": {"fp64_contents": [1, 2, 3]}}
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub = service.GRPCInferenceServiceStub(channel)
+        answer = stub.ModelInfer(protocol.ModelInferRequest(model_name=name, inputs=[rows]), timeout=30)
+        assert list(answer.outputs[0].contents.fp64_contents) == [6]
+        assert process.end(signal.SIGTERM) == -signal.SIGTERM
 
 
 def test_a_full_disk_is_a_507_that_leaves_nothing(start: Start, make_artefact, name, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ class GrpcServer:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Listen while the block runs, then finish what is in flight."""
-        server = self._server()
+        self._server = server = self._made()
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
         self.port = server.add_insecure_port(f"{host}:{self.port}")
         await server.start()
@@ -57,10 +57,14 @@ class GrpcServer:
         try:
             yield
         finally:
-            await self._health.enter_graceful_shutdown()
-            await server.stop(self._settings.shutdown_grace_s)
+            await self.close()
 
-    def _server(self) -> Any:
+    async def close(self) -> None:
+        """Say so to who watches its health, take no more calls, and finish what is in flight."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(self._settings.shutdown_grace_s)
+
+    def _made(self) -> Any:
         options = {
             "grpc.so_reuseport": 0,  # a port that is taken is an error
             "grpc.max_receive_message_length": self._settings.max_request_bytes,
