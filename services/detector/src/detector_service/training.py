@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 
 from detector_service.algorithms import Algorithm, create_estimator, get_algorithm
 from detector_service.domain import N_NAMED, Refusal, Unfit
-from detector_service.limits import check_request, check_size
 from detector_service.features import SourceColumn
+from detector_service.limits import check_request, check_size
 from detector_service.supervision import UNSUPERVISED, Supervision
 
 if TYPE_CHECKING:
