@@ -14,7 +14,6 @@ MISSING = "a value is missing; this model takes none: train with preprocessing.m
 UNKNOWN = (
     "is a category that the training data did not have: train with preprocessing.unknown other, or send one it had"
 )
-_NO_FLAGS = np.empty((0, 0))
 
 
 class Rows(NamedTuple):
@@ -65,7 +64,9 @@ class RowRules:
         finite = np.isfinite(numeric)
         if not finite.all() and not (finite | (np.isnan(numeric) & self._accepts_missing)).all():
             return False
-        flags = numeric[:, self._booleans] if self._booleans else _NO_FLAGS
+        if not self._booleans:
+            return True
+        flags = numeric[:, self._booleans]
         return bool(((flags == 0) | (flags == 1) | np.isnan(flags)).all())
 
     def faults(self, rows: Rows) -> Iterator[Fault]:
