@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from pynomaly_scoring import Manifest, pack
+from pynomaly_scoring import GraphInvalid, Manifest, TrustedKeys, open_artefact, pack, rehearse
 
 Sign = Callable[..., bytes]
 BuildGraph = Callable[..., onnx.ModelProto]
@@ -368,3 +368,17 @@ def test_a_hostile_graph_is_refused(
     model = build_graph()
     change(model)
     assert_refused(signed(model.SerializeToString()), reason)
+
+
+def test_a_graph_that_computes_for_minutes_is_ended(
+    signed: Callable[[bytes], bytes], build_graph: BuildGraph, trusted: TrustedKeys
+) -> None:
+    model = build_graph()
+    constant(model, "size", np.array([2_000_000]))
+    node(model, "ConstantOfShape", ["size"], ["step 0"], value=numpy_helper.from_array(np.ones(1)))
+    for step in range(5_000):
+        node(model, "Sin", [f"step {step}"], [f"step {step + 1}"])
+    feeding_confidence(model, "step 5000")
+    artefact = open_artefact(signed(model.SerializeToString()), trusted=trusted)
+    with pytest.raises(GraphInvalid, match="terminate"):
+        rehearse(artefact, max_s=0.05)

@@ -1,7 +1,7 @@
 """A graph run once under a memory bound, before it is let in: a signer's mistake must not take the process along."""
 
 from functools import cache
-from threading import Lock
+from threading import Lock, Timer
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,13 @@ from pynomaly_scoring.runtime import RUNTIME_ERRORS, ort
 
 MAX_BYTES = 512 * 2**20
 """Of what a graph computes for one row; trained models need a few MB."""
+MAX_S = 10.0
+"""Of computing it; trained models need milliseconds. The runtime looks at the time between two nodes."""
 
 _once = Lock()
 
 
-def rehearse(artefact: Artefact) -> None:
+def rehearse(artefact: Artefact, *, max_s: float = MAX_S) -> None:
     """Run every node as it is written for one row, in at most MAX_BYTES beside the constants of the file.
 
     An artefact is rehearsed where it comes in, not at each load: it takes as long as a load. Threads may call it.
@@ -30,20 +32,24 @@ def rehearse(artefact: Artefact) -> None:
         session = ort.InferenceSession(artefact.model, _session_options(), providers=["CPUExecutionProvider"])
     except RUNTIME_ERRORS as error:
         raise GraphInvalid("graph-unloadable", f"the graph cannot be loaded: {error}") from error
-    _run(session, artefact)
+    _run(session, artefact, max_s)
 
 
-def _run(session: Any, artefact: Artefact) -> None:
+def _run(session: Any, artefact: Artefact, max_s: float) -> None:
     options = ort.RunOptions()
     options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")  # gives the memory back
     n_text = artefact.manifest.n_text
     feed: dict[str, Any] = {"numeric": np.zeros((1, artefact.manifest.n_features - n_text))}
     if n_text:
         feed["text"] = np.full((1, n_text), "", dtype=np.object_)
+    timer = Timer(max_s, setattr, (options, "terminate", True))
+    timer.start()
     try:
         session.run(None, feed, options)
     except RUNTIME_ERRORS as error:
         raise GraphInvalid("graph-failed", f"the graph failed to run: {error}") from error
+    finally:
+        timer.cancel()
 
 
 @cache
