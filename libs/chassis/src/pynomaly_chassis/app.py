@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from pynomaly_contracts.media import PROBLEM
 from pynomaly_contracts.problems import Problem
 
+from pynomaly_chassis.bare import Shortcut
 from pynomaly_chassis.health import Vitals, health_router
 from pynomaly_chassis.middleware import BodyLimit
 from pynomaly_chassis.pressure import guarded
@@ -75,6 +76,7 @@ def create_service(
     install_problem_handlers(app, error_forms)
     limit = body_limit or (lambda _: settings.max_request_bytes)
     sheds = vitals.resilience.settings.enabled
+    app.add_middleware(Shortcut, routes=[route for router in routers for route in router.routes])
     app.add_middleware(
         guarded, settings=settings, metrics=vitals.metrics, body_limit=limit, sheds=sheds, forms=error_forms
     )

@@ -5,12 +5,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
+from pynomaly_chassis.bare import BareRoute
 from pynomaly_chassis.identity import CurrentCaller, caller_of
 from pynomaly_chassis.problems import Unavailable
 
 from model_service import kserve
 from model_service.api.dependencies import InferenceCatalogue, ModelRef
-from model_service.api.predictions import BareRoute
 from model_service.invocations import Invocations, asked_in_query
 from model_service.open_inference.catalogue import Target
 from model_service.open_inference.documents import ERRORS

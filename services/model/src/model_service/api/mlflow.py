@@ -7,11 +7,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
+from pynomaly_chassis.bare import BareRoute
 from pynomaly_chassis.identity import caller_of
 from pynomaly_chassis.problems import UnsupportedMediaType
 
 from model_service.api.kserve import PredictionsV1, query_parameters
-from model_service.api.predictions import BareRoute
 from model_service.csv_rows import read_csv
 from model_service.invocations import Given, Invocations, asked_in_query
 from model_service.mlflow import read_json

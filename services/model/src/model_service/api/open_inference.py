@@ -5,11 +5,11 @@ from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, StrictBool, ValidationError
+from pynomaly_chassis.bare import BareRoute
 from pynomaly_chassis.identity import CurrentCaller, caller_of
 from pynomaly_chassis.problems import Invalid, UnsupportedMediaType
 
 from model_service.api.dependencies import InferenceCatalogue, ModelRef, VersionRef
-from model_service.api.predictions import BareRoute
 from model_service.open_inference import documents
 from model_service.open_inference.catalogue import Target
 from model_service.open_inference.infer import Infer

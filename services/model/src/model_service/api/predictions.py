@@ -1,12 +1,11 @@
 """/api/v1/predict. The hot path: the body's bytes go straight to the use case, which returns the answer's bytes."""
 
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pynomaly_chassis.app import API_PREFIX
+from pynomaly_chassis.bare import BareRoute
 from pynomaly_chassis.identity import caller_of
 from pynomaly_chassis.problems import UnsupportedMediaType
 from pynomaly_contracts.media import ARROW_STREAM, JSON, PARQUET
@@ -14,15 +13,6 @@ from pynomaly_contracts.predictions import BatchPrediction, BatchPredictRequest,
 
 from model_service.bulk.exchange import media_type, render_as, sent_type, table_question, wanted_type
 from model_service.predictions import Predictions
-
-
-class BareRoute(APIRoute):
-    """A documented route that is called with the request alone: no parameters, no dependencies."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
-        return handler
-
 
 router = APIRouter(prefix=API_PREFIX + "/predict", tags=["predictions"], route_class=BareRoute)
 
