@@ -1,5 +1,6 @@
 """Data sets: the dataset service's payloads."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -35,7 +36,7 @@ class Column(Answer):
 
 
 class Dataset(Resource):
-    """A stored table. Its rows never change."""
+    """A stored table, as its newest version has it. A version's rows never change."""
 
     name: str
     description: str | None = None
@@ -49,6 +50,39 @@ class Dataset(Resource):
     size_bytes: int = Field(description="Of the uploaded bytes.")
     source_dataset_id: UUID | None = Field(default=None, description="What it was split from, if it was.")
     source: SourceFile | None = Field(default=None, description="How the uploaded file was read.")
+
+
+VersionMode = Literal["append", "replace"]
+
+
+class VersionChanges(Answer):
+    """What a version has that the one before had not."""
+
+    n_rows: int = Field(description="More rows than before; negative where they are fewer.")
+    added_columns: list[str]
+    removed_columns: list[str]
+    retyped_columns: list[str] = Field(description="Those whose type is another.")
+
+
+class DatasetVersion(Answer):
+    """An immutable state of a data set."""
+
+    dataset_id: UUID
+    version: str = Field(examples=["2"])
+    n_rows: int
+    columns: list[Column]
+    sha256: str = Field(description="Of the uploaded bytes, hexadecimal.")
+    size_bytes: int = Field(description="Of the uploaded bytes.")
+    made_by: VersionMode | None = Field(default=None, description="null: it is the first one.")
+    source: SourceFile | None = None
+    changes: VersionChanges | None = Field(default=None, description="Against the version before.")
+    created_at: datetime
+
+
+class DatasetVersions(Answer):
+    """Every version, the newest first."""
+
+    items: list[DatasetVersion]
 
 
 class DatasetUpdate(Request):

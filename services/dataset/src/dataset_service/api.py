@@ -10,24 +10,38 @@ from pynomaly_chassis.identity import CurrentCaller
 from pynomaly_chassis.paging import Paging
 from pynomaly_chassis.problems import UnsupportedMediaType
 from pynomaly_contracts.base import ColumnName, Page, Seed
-from pynomaly_contracts.datasets import Dataset, DatasetUpdate, QualityReport, SampleRows, Split, SplitRequest
+from pynomaly_contracts.datasets import (
+    Dataset,
+    DatasetUpdate,
+    DatasetVersion,
+    DatasetVersions,
+    QualityReport,
+    SampleRows,
+    Split,
+    SplitRequest,
+)
 from pynomaly_contracts.media import ARROW_STREAM, CSV, EXCEL, HTML, JSON, NDJSON, PARQUET
 
 from dataset_service.formats import READABLE
 from dataset_service.quality_page import render_page
-from dataset_service.reading import UploadFields
-from dataset_service.rows import FORMATS, RowsWanted, negotiate, prefers_html
-from dataset_service.service import DatasetService
+from dataset_service.reading import UploadFields, VersionFields
+from dataset_service.rows import FORMATS, RowsWanted, prefers_html
+from dataset_service.versions import VersionService
 
 router = json_router("/datasets", "datasets")
 
 
-def _service(request: Request) -> DatasetService:
-    service: DatasetService = request.app.state.datasets
+def _service(request: Request) -> VersionService:
+    service: VersionService = request.app.state.datasets
     return service
 
 
-Datasets = Annotated[DatasetService, Depends(_service)]
+Datasets = Annotated[VersionService, Depends(_service)]
+
+
+Version = Annotated[
+    str | None, Query(max_length=20, pattern=r"^[0-9]+$", description="Default: the newest.", examples=["1"])
+]
 
 
 class _RowsQuery(RowsWanted):
@@ -42,8 +56,9 @@ class _RowsQuery(RowsWanted):
             list[str] | None,
             Query(alias="filter", max_length=32, description="All hold: `age>=30`, `city=Oslo`, `city!=` (is there)."),
         ] = None,
+        version: Version = None,
     ) -> None:
-        super().__init__(columns, offset, limit, tuple(filters or ()))
+        super().__init__(columns, offset, limit, tuple(filters or ()), version)
 
 
 Reference = Annotated[str, Path(max_length=256, description="Id or name.", examples=["thyroid"])]
@@ -65,11 +80,11 @@ _UPLOAD_BODY: dict[str, Any] = {
         },
     }
 }
-_BARE_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {kind: {"schema": _FILE} for kind in (CSV, NDJSON, JSON, PARQUET, ARROW_STREAM, EXCEL)},
-    }
+_BARE = {kind: {"schema": _FILE} for kind in (CSV, NDJSON, JSON, PARQUET, ARROW_STREAM, EXCEL)}
+_BARE_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": _BARE}}
+_VERSION_FORM = {"type": "object", "required": ["file"], "properties": {"file": _FILE}}
+_VERSION_BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {**_BARE, "multipart/form-data": {"schema": _VERSION_FORM}}}
 }
 
 
@@ -127,9 +142,55 @@ async def list_datasets(
 
 
 @router.get("/{dataset}", summary="One data set")
-async def get_dataset(dataset: Reference, datasets: Datasets, caller: CurrentCaller) -> Dataset:
-    """By id or name."""
-    return await datasets.get(caller.tenant_id, dataset)
+async def get_dataset(
+    dataset: Reference, datasets: Datasets, caller: CurrentCaller, version: Version = None
+) -> Dataset:
+    """By id or name, as one of its versions has it."""
+    return await datasets.get(caller.tenant_id, dataset, version)
+
+
+@router.post(
+    "/{dataset}/versions",
+    status_code=201,
+    summary="Add a version",
+    response_model=DatasetVersion,
+    openapi_extra=_VERSION_BODY,
+)
+async def add_version(
+    request: Request,
+    dataset: Reference,
+    datasets: Datasets,
+    caller: CurrentCaller,
+    *,
+    fields: Annotated[VersionFields, Query()],
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Of a file, as a form or as the body: its rows after those that there are (append), or instead of them (replace).
+
+    Versions never change; models keep saying which one they were trained on.
+    """
+    _check_encoding(request.headers.get("content-encoding", "identity"))
+    content_type = request.headers.get("content-type", "")
+    return await datasets.add_version(
+        caller.tenant_id, dataset, request.stream(), content_type, fields, idempotency_key=idempotency_key
+    )
+
+
+@router.get("/{dataset}/versions", summary="Every version")
+async def list_versions(dataset: Reference, datasets: Datasets, caller: CurrentCaller) -> DatasetVersions:
+    """The newest first, each with what changed in it."""
+    return await datasets.versions(caller.tenant_id, dataset)
+
+
+@router.get("/{dataset}/versions/{version}", summary="One version")
+async def get_version(
+    dataset: Reference,
+    version: Annotated[str, Path(max_length=20, pattern=r"^[0-9]+$", examples=["1"])],
+    datasets: Datasets,
+    caller: CurrentCaller,
+) -> DatasetVersion:
+    """Its rows, columns and origin, and what changed in it."""
+    return await datasets.version(caller.tenant_id, dataset, version)
 
 
 @router.patch("/{dataset}", summary="Change what is said of a data set")
@@ -156,10 +217,11 @@ async def get_quality(
     dataset: Reference,
     datasets: Datasets,
     caller: CurrentCaller,
+    version: Version = None,
     accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
 ) -> Response:
     """Per column and as a whole, over all rows: as JSON, or as a page with plots where text/html is accepted first."""
-    found, report = await datasets.quality(caller.tenant_id, dataset)
+    found, report = await datasets.quality(caller.tenant_id, dataset, version)
     if prefers_html(accept):
         return HTMLResponse(render_page(found, report), headers={"vary": "accept"})
     return Response(report.model_dump_json(), media_type=JSON, headers={"vary": "accept"})
@@ -170,11 +232,13 @@ async def get_sample(
     dataset: Reference,
     datasets: Datasets,
     caller: CurrentCaller,
+    *,
     n: Annotated[int, Query(ge=1, le=1000, description="Rows.")] = 10,
     seed: Annotated[Seed, Query()] = 0,
+    version: Version = None,
 ) -> SampleRows:
     """Drawn without replacement, in file order. The same seed draws the same rows."""
-    return await datasets.sample(caller.tenant_id, dataset, n, seed)
+    return await datasets.sample(caller.tenant_id, dataset, version, n_rows=n, seed=seed)
 
 
 @router.post("/{dataset}/split", status_code=201, summary="Cut into disjoint parts", response_model=Split)
@@ -210,5 +274,4 @@ async def get_rows(
 
     If-None-Match with the answer's ETag gives 304; Range goes on with an interrupted download.
     """
-    form = negotiate(request.headers.get("accept", "*/*"))
-    return await datasets.rows(caller.tenant_id, dataset, form, wanted, request.headers)
+    return await datasets.rows(caller.tenant_id, dataset, wanted, request.headers)

@@ -21,12 +21,17 @@ from dataset_service.api import router
 from dataset_service.collector import Collector
 from dataset_service.objects import ObjectFiles
 from dataset_service.repository import DatasetRepository
-from dataset_service.service import PATH, UPLOAD, DatasetService, Limits
+from dataset_service.service import PATH, UPLOAD, Limits
 from dataset_service.settings import Settings
 from dataset_service.spool import Spool
 from dataset_service.tables import idempotency_keys
+from dataset_service.versions import VersionService
 
 HOUR_S = 3600.0
+
+
+def _takes_files(path: str) -> bool:
+    return path in (PATH, UPLOAD) or (path.startswith(f"{PATH}/") and path.endswith("/versions"))
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -61,7 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description="Upload tables, look at them, cut them into parts, read their rows.",
         routers=[router],
         lifespan=lifespan,
-        body_limit=lambda path: settings.max_upload_size if path in (UPLOAD, PATH) else settings.max_request_bytes,
+        body_limit=lambda path: settings.max_upload_size if _takes_files(path) else settings.max_request_bytes,
     )
     limits = Limits(
         max_columns=settings.max_columns,
@@ -69,5 +74,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         idle_timeout_s=settings.upload_idle_timeout_s,
         n_cpu_tasks=settings.conversion_concurrency,
     )
-    app.state.datasets = DatasetService(repository, objects, spool, keys, limits)
+    app.state.datasets = VersionService(repository, objects, spool, keys, limits)
     return app

@@ -32,18 +32,19 @@ class Collector:
         """Bytes first: a tombstone without bytes is forgotten by the next sweep, bytes without one only found."""
         async with self._repository.transaction() as tx:
             found = await tx.deleted_before(moment, BATCH)
-        for _, key in found:
-            await self._objects.delete(key)
+        for keys in found.values():
+            for key in keys:
+                await self._objects.delete(key)
         async with self._repository.transaction() as tx:
-            await tx.forget([dataset_id for dataset_id, _ in found])
+            await tx.forget(list(found))
         return len(found)
 
     async def _collect_orphans(self, moment: datetime) -> int:
         n_orphans = 0
         async for found in self._objects.older_than(moment):
             async with self._repository.transaction() as tx:
-                known = await tx.known([dataset_id for dataset_id, _ in found])
-            orphans = [key for dataset_id, key in found if dataset_id not in known]
+                known = await tx.known(found)
+            orphans = [key for key in found if key not in known]
             for key in orphans:
                 await self._objects.delete(key)
             n_orphans += len(orphans)

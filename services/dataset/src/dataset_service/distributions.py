@@ -1,6 +1,6 @@
 """What a quality report plots: histograms, most frequent values, and features that say nearly the same."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +48,13 @@ def correlated(path: Path, names: Sequence[str], n_rows: int) -> list[Correlated
         return []
     step = max(1, n_rows // MAX_CORRELATED_ROWS)
     rows = pl.scan_parquet(path, glob=False).select(pl.col(chosen).cast(pl.Float64)).gather_every(step).collect()
-    pairs = sorted(_pairs(rows.to_numpy(), chosen), key=lambda pair: -abs(pair.correlation))
-    return pairs[:MAX_PAIRS]
+    found = correlations(rows.to_numpy())
+    pairs = np.argwhere(np.triu(np.abs(found) > HIGH_CORRELATION, k=1))
+    strongest = np.argsort(-np.abs(found[tuple(pairs.T)]), kind="stable")[:MAX_PAIRS]
+    return [
+        CorrelatedPair(first=chosen[first], second=chosen[second], correlation=float(found[first, second]))
+        for first, second in pairs[strongest]
+    ]
 
 
 def correlations(values: FloatMatrix) -> FloatMatrix:
@@ -68,9 +73,3 @@ def correlations(values: FloatMatrix) -> FloatMatrix:
         norms = np.sqrt((centred**2).T @ shared) * np.sqrt(shared.T @ centred**2)
         found: FloatMatrix = np.divide(centred.T @ centred, norms)
     return np.clip(np.nan_to_num(found, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)
-
-
-def _pairs(values: FloatMatrix, names: Sequence[str]) -> Iterator[CorrelatedPair]:
-    found = correlations(values)
-    for first, second in np.argwhere(np.triu(np.abs(found) > HIGH_CORRELATION, k=1)):
-        yield CorrelatedPair(first=names[first], second=names[second], correlation=float(found[first, second]))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pynomaly_chassis.problems import Invalid, NotFound, ProblemError
+from pynomaly_chassis.problems import Conflict, Invalid, NotFound, ProblemError
 from pynomaly_contracts.problems import FieldProblem
 
 
@@ -10,6 +10,18 @@ class DatasetNotFound(NotFound):
     """No data set has this id or name, or it was deleted."""
 
     type, title = "/problems/dataset-not-found", "Data set not found"
+
+
+class VersionNotFound(NotFound):
+    """The data set has no such version."""
+
+    type, title = "/problems/version-not-found", "Version not found"
+
+
+class DatasetChanged(Conflict):
+    """A newer version came while one was being made of the version before."""
+
+    type, title = "/problems/dataset-changed", "Data set has changed"
 
 
 class NotAcceptable(ProblemError):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 from pynomaly_chassis.problems import Invalid
@@ -18,9 +19,17 @@ from dataset_service.csv_types import NULL_WORDS, CsvTypes, Spelling, find_times
 from dataset_service.errors import InvalidFile
 from dataset_service.formats import HEAD_BYTES, compression_of, recognise
 from dataset_service.parquet import Table, block_rows, column_type, read_blocks, write_table
-from dataset_service.reading import UploadFields
+from dataset_service.reading import ReadingWanted
 from dataset_service.transcode import UTF8, encoding_of, transcode
 from dataset_service.unpack import expand
+
+
+class Ingested(NamedTuple):
+    """A file as it came, a free path, and the table that is to be made of it."""
+
+    source: Path
+    scratch: Path
+    target: Path
 
 
 @dataclass(frozen=True)
@@ -33,17 +42,18 @@ class Ingestion:
     source: Path
     scratch: Path
     target: Path
-    fields: UploadFields
+    fields: ReadingWanted
     content_type: str
     max_columns: int
     max_expanded_bytes: int
+    target_column: str | None = None
 
     def run(self) -> tuple[Table, SourceFile]:
         """Raises UnsupportedMediaType (415), BodyTooLarge (413), InvalidFile and Invalid (422), StorageFull (507)."""
         with room_needed():
             table, found = self._convert()
-        if self.fields.target_column is not None:
-            check_labels(self.target, table, self.fields.target_column)
+        if self.target_column is not None:
+            check_labels(self.target, table, self.target_column)
         return table, found
 
     def _convert(self) -> tuple[Table, SourceFile]:
@@ -150,7 +160,7 @@ class Ingestion:
         return encoding
 
 
-def _typed(cells: pl.LazyFrame, layout: CsvLayout, fields: UploadFields) -> tuple[CsvTypes, Spelling]:
+def _typed(cells: pl.LazyFrame, layout: CsvLayout, fields: ReadingWanted) -> tuple[CsvTypes, Spelling]:
     words = NULL_WORDS if fields.null_words is None else tuple(word for word in fields.null_words if word)
     spelling = Spelling(fields.decimal or ".", words)
     types = infer_types(cells, layout.names, spelling)

@@ -1,4 +1,4 @@
-"""The tables' bytes in object storage, under `<tenant>/datasets/<uuid>.parquet`."""
+"""The tables' bytes in object storage: `<tenant>/datasets/<uuid>.parquet`; of later versions `<uuid>.next.parquet`."""
 
 import asyncio
 import re
@@ -10,17 +10,23 @@ from uuid import UUID
 
 import obstore
 from pynomaly_chassis.bucket import Bucket
+from pynomaly_chassis.ids import new_id
 from pynomaly_chassis.storage import move_durably, remove_unfinished, room_needed
 
 from dataset_service.spool import Spool
 
 _KIND = "datasets"
-_KEY = re.compile(rf"[^/]+/{_KIND}/([0-9a-f-]{{36}})\.parquet")
+_KEY = re.compile(rf"[^/]+/{_KIND}/[0-9a-f-]{{36}}(\.next)?\.parquet")
 
 
 def object_key(tenant_id: str, dataset_id: UUID) -> str:
     """Where a data set's bytes lie."""
     return f"{tenant_id}/{_KIND}/{dataset_id}.parquet"
+
+
+def version_key(tenant_id: str) -> str:
+    """A place for the bytes of a later version. Code that knows no versions does not take them for orphans."""
+    return f"{tenant_id}/{_KIND}/{new_id()}.next.parquet"
 
 
 class ObjectFiles:
@@ -57,11 +63,11 @@ class ObjectFiles:
         """Remove an object; one that is gone already is fine."""
         await self._bucket.delete(key)
 
-    async def older_than(self, moment: datetime) -> AsyncIterator[list[tuple[UUID, str]]]:
-        """(data set, key) of the objects last written before `moment`, some hundreds at a time."""
+    async def older_than(self, moment: datetime) -> AsyncIterator[list[str]]:
+        """Keys of the objects last written before `moment`, some hundreds at a time."""
         async for found in obstore.list(self._bucket.store):
-            matches = [(_KEY.fullmatch(item["path"]), item["last_modified"]) for item in found]
-            yield [(UUID(match[1]), match[0]) for match, written in matches if match and written < moment]
+            old = [item["path"] for item in found if item["last_modified"] < moment]
+            yield [key for key in old if _KEY.fullmatch(key)]
 
     async def remove_unfinished(self, moment: datetime) -> None:
         """Remove what was being stored when its process was killed, before `moment`."""

@@ -2,7 +2,7 @@
 
 from pydantic import Field, field_validator
 from pynomaly_contracts.base import ColumnName, Description, Request, ResourceName
-from pynomaly_contracts.datasets import DecimalMark, Delimiter, FileFormat
+from pynomaly_contracts.datasets import DecimalMark, Delimiter, FileFormat, VersionMode
 
 _DELIMITER_WORDS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "\\t": "\t"}
 
@@ -42,3 +42,9 @@ class UploadFields(ReadingWanted):
     name: ResourceName
     description: Description | None = None
     target_column: ColumnName | None = None
+
+
+class VersionFields(ReadingWanted):
+    """What comes beside the file of a new version."""
+
+    mode: VersionMode = Field(default="append", description="append: after the rows that there are; replace: instead.")

@@ -5,22 +5,24 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
 from pynomaly_chassis.database import Database
 from pynomaly_chassis.problems import NameTaken
-from pynomaly_contracts.datasets import Column, Dataset, SourceFile
+from pynomaly_contracts.datasets import Column, Dataset, DatasetVersion, SourceFile, VersionChanges, VersionMode
 from pynomaly_contracts.problems import FieldProblem
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dataset_service.errors import DatasetNotFound
-from dataset_service.tables import NAME_INDEX, datasets
+from dataset_service.errors import DatasetChanged, DatasetNotFound, VersionNotFound
+from dataset_service.tables import NAME_INDEX, datasets, earlier_versions
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _NUMERIC = ("integer", "number")
+_OF_A_VERSION = ("version", "n_rows", "columns", "sha256", "size_bytes", "source", "object_key", "made_by")
 Result = TypeVar("Result")
 
 
@@ -41,6 +43,19 @@ class NewDataset:
     source_dataset_id: UUID | None = None
     source: SourceFile | None = None
     version: str = "1"
+
+
+@dataclass(frozen=True)
+class NewVersion:
+    """What takes the place of a data set's newest version."""
+
+    n_rows: int
+    columns: Sequence[Column]
+    sha256: str
+    size_bytes: int
+    source: SourceFile
+    object_key: str
+    made_by: VersionMode
 
 
 @dataclass(frozen=True)
@@ -88,11 +103,53 @@ class Transaction:
 
     async def find(self, tenant_id: str, reference: str) -> StoredDataset:
         """By id or by name. Raises DatasetNotFound (404)."""
+        row = await self._row(tenant_id, reference)
+        return StoredDataset(_dataset(row), row.object_key)
+
+    async def _row(self, tenant_id: str, reference: str) -> sa.Row[Any]:
         statement = sa.select(datasets).where(self._is(tenant_id, reference))
         row = (await self.connection.execute(statement)).one_or_none()
         if row is None:
             raise _not_found(reference)
-        return StoredDataset(_dataset(row), row.object_key)
+        return row
+
+    async def find_version(self, tenant_id: str, reference: str, version: str | None) -> StoredDataset:
+        """As one of its versions has it; None: the newest. Raises DatasetNotFound, VersionNotFound (404)."""
+        row = await self._row(tenant_id, reference)
+        if version in (None, row.version):
+            return StoredDataset(_dataset(row), row.object_key)
+        earlier = earlier_versions.c
+        statement = sa.select(earlier_versions).where(earlier.dataset_id == row.id, earlier.version == version)
+        found = (await self.connection.execute(statement)).one_or_none()
+        if found is None:
+            raise _no_version(row, str(version))
+        return StoredDataset(_dataset(row, found), found.object_key)
+
+    async def versions(self, tenant_id: str, reference: str) -> list[DatasetVersion]:
+        """The newest first. Raises DatasetNotFound."""
+        row = await self._row(tenant_id, reference)
+        statement = sa.select(earlier_versions).where(earlier_versions.c.dataset_id == row.id)
+        rows = [row, *(await self.connection.execute(statement))]
+        rows.sort(key=lambda each: -int(each.version))
+        return [_version(row.id, each, before) for each, before in zip_longest(rows, rows[1:])]
+
+    async def add_version(self, tenant_id: str, before: StoredDataset, new: NewVersion) -> DatasetVersion:
+        """Put `new` in the place of `before`. Raises DatasetChanged (409) where that is no longer the newest."""
+        dataset = before.dataset
+        is_newest = sa.and_(self._is(tenant_id, str(dataset.id)), datasets.c.version == dataset.version)
+        row = (await self.connection.execute(sa.select(datasets).where(is_newest).with_for_update())).one_or_none()
+        if row is None:
+            raise DatasetChanged(f"data set {dataset.name!r} has changed meanwhile; look at it, then try again")
+        kept = {name: getattr(row, name) for name in _OF_A_VERSION}
+        kept |= {"dataset_id": row.id, "tenant_id": tenant_id, "created_at": row.version_created_at or row.created_at}
+        await self.connection.execute(sa.insert(earlier_versions).values(kept))
+        values = asdict(new) | {"version": str(int(row.version) + 1)}
+        values["columns"] = [column.model_dump() for column in new.columns]
+        values["source"] = new.source.model_dump()
+        now = sa.func.now()
+        change = sa.update(datasets).where(is_newest).values(**values, updated_at=now, version_created_at=now)
+        changed = (await self.connection.execute(change.returning(datasets))).one()
+        return _version(row.id, changed, row)
 
     async def refuse_taken(self, tenant_id: str, names: Mapping[str, str]) -> None:
         """names: each with the field that asks for it. Raises NameTaken (409); the index has the last word."""
@@ -131,15 +188,21 @@ class Transaction:
         if (await self.connection.execute(statement)).rowcount == 0:
             raise _not_found(reference)
 
-    async def known(self, ids: Sequence[UUID]) -> set[UUID]:
-        """Which of these data sets, of any tenant, have a row."""
-        return set(await self.connection.scalars(sa.select(datasets.c.id).where(datasets.c.id.in_(ids))))
+    async def known(self, keys: Sequence[str]) -> set[str]:
+        """Which of these objects, of any tenant, are some version's."""
+        tables = (datasets.c.object_key, earlier_versions.c.object_key)
+        found = sa.union_all(*(sa.select(column).where(column.in_(keys)) for column in tables))
+        return set(await self.connection.scalars(found))
 
-    async def deleted_before(self, moment: datetime, limit: int) -> list[tuple[UUID, str]]:
-        """(id, object key) of tombstones of any tenant, oldest first."""
+    async def deleted_before(self, moment: datetime, limit: int) -> dict[UUID, list[str]]:
+        """Tombstones of any tenant, oldest first, with the object keys of all their versions."""
         statement = sa.select(datasets.c.id, datasets.c.object_key).where(datasets.c.deleted_at < moment)
         found = await self.connection.execute(statement.order_by(datasets.c.deleted_at).limit(limit))
-        return [(row.id, row.object_key) for row in found]
+        keys = {row.id: [row.object_key] for row in found}
+        earlier = sa.select(earlier_versions.c.dataset_id, earlier_versions.c.object_key)
+        for row in await self.connection.execute(earlier.where(earlier_versions.c.dataset_id.in_(keys))):
+            keys[row.dataset_id].append(row.object_key)
+        return keys
 
     async def forget(self, ids: Sequence[UUID]) -> None:
         """Remove tombstones whose bytes are gone."""
@@ -170,7 +233,38 @@ def _not_found(reference: str) -> DatasetNotFound:
     return DatasetNotFound(message, errors=[FieldProblem(field="path.dataset", message=message, value=reference)])
 
 
-def _dataset(row: sa.Row[Any]) -> Dataset:
-    numeric = [column["name"] for column in row.columns if column["type"] in _NUMERIC]
+def _no_version(row: sa.Row[Any], version: str) -> VersionNotFound:
+    message = f"data set {row.name!r} has no version {version[:200]!r}; its newest is {row.version!r}"
+    return VersionNotFound(message, errors=[FieldProblem(field="query.version", message=message, value=version)])
+
+
+def _dataset(row: sa.Row[Any], earlier: sa.Row[Any] | None = None) -> Dataset:
+    """earlier: the version to show, where it is not the newest."""
+    said = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    if earlier is not None:
+        said |= {name: getattr(earlier, name) for name in _OF_A_VERSION}
+    numeric = [column["name"] for column in said["columns"] if column["type"] in _NUMERIC]
     features = [name for name in numeric if name != row.target_column]
-    return Dataset.model_validate({**row._mapping, "feature_columns": features, "n_features": len(features)})  # noqa: SLF001 - SQLAlchemy's public name for it
+    names = {column["name"] for column in said["columns"]}
+    target = row.target_column if row.target_column in names else None
+    more = {"feature_columns": features, "n_features": len(features), "target_column": target}
+    return Dataset.model_validate(said | more)
+
+
+def _version(dataset_id: UUID, row: sa.Row[Any], before: sa.Row[Any] | None) -> DatasetVersion:
+    said = {name: getattr(row, name) for name in _OF_A_VERSION}
+    created_at = getattr(row, "version_created_at", None) or row.created_at
+    changes = None if before is None else _changes(row, before)
+    return DatasetVersion.model_validate(
+        {**said, "dataset_id": dataset_id, "created_at": created_at, "changes": changes}
+    )
+
+
+def _changes(row: sa.Row[Any], before: sa.Row[Any]) -> VersionChanges:
+    now, then = ({column["name"]: column["type"] for column in each.columns} for each in (row, before))
+    return VersionChanges(
+        n_rows=row.n_rows - before.n_rows,
+        added_columns=[name for name in now if name not in then],
+        removed_columns=[name for name in then if name not in now],
+        retyped_columns=[name for name in now if name in then and now[name] != then[name]],
+    )

@@ -119,6 +119,7 @@ class RowsWanted:
     offset: int
     limit: int | None
     filters: tuple[str, ...] = ()
+    version: str | None = None
 
     def blocks(self, path: Path, dataset: Dataset) -> Iterator[pl.DataFrame]:
         """What is wanted of the table at `path`, a block at a time; at least one. Raises Invalid on a wrong filter."""

@@ -17,17 +17,25 @@ from pynomaly_chassis.ids import new_id
 from pynomaly_chassis.paging import PageRequest
 from pynomaly_chassis.problems import Invalid
 from pynomaly_contracts.base import Page, ResourceName
-from pynomaly_contracts.datasets import Dataset, DatasetUpdate, QualityReport, SampleRows, Split, SplitRequest
+from pynomaly_contracts.datasets import (
+    Dataset,
+    DatasetUpdate,
+    QualityReport,
+    SampleRows,
+    SourceFile,
+    Split,
+    SplitRequest,
+)
 
 from dataset_service.delivery import etag_of, is_there_already, part_of, range_of, spooled
 from dataset_service.filters import parse_filters
-from dataset_service.ingest import Ingestion, check_labels
+from dataset_service.ingest import Ingested, Ingestion, check_labels
 from dataset_service.objects import ObjectFiles, object_key
 from dataset_service.parquet import Table, block_rows
 from dataset_service.quality import quality_report
 from dataset_service.reading import UploadFields
 from dataset_service.repository import DatasetRepository, NewDataset, StoredDataset, Transaction
-from dataset_service.rows import RowFormat, RowsWanted, json_rows
+from dataset_service.rows import RowFormat, RowsWanted, json_rows, negotiate
 from dataset_service.split import Part, sample, split
 from dataset_service.spool import Spool
 from dataset_service.upload import Received, receive, receive_bare
@@ -36,6 +44,7 @@ PATH = "/api/v1/datasets"
 UPLOAD = f"{PATH}/upload"
 P = ParamSpec("P")
 Found = TypeVar("Found")
+Uploaded = Received[UploadFields]
 _name = TypeAdapter[str](ResourceName)
 
 
@@ -64,7 +73,8 @@ class DatasetService:
     ) -> Response:
         """Make a data set of a multipart body. The row exists once the bytes are whole, and not before."""
         with self._spool.file(".upload") as path:
-            received = await receive(chunks, content_type, path, idle_timeout_s=self._limits.idle_timeout_s)
+            idle = self._limits.idle_timeout_s
+            received = await receive(chunks, content_type, path, UploadFields, idle_timeout_s=idle)
             return await self._add(tenant_id, f"POST {UPLOAD}", received, path, idempotency_key)
 
     async def put(
@@ -82,25 +92,23 @@ class DatasetService:
             received = await receive_bare(chunks, content_type, path, fields, idle_timeout_s=idle)
             return await self._add(tenant_id, f"POST {PATH}", received, path, idempotency_key)
 
-    async def _add(self, tenant_id: str, route: str, received: Received, path: Path, key: str | None) -> Response:
+    async def _add(
+        self, tenant_id: str, route: str, received: Received[UploadFields], path: Path, key: str | None
+    ) -> Response:
         async def work(claim: Claim) -> CreatedAnswer:
             return await self._create(tenant_id, claim, received, path)
 
         content = fingerprint(received.fields, received.sha256)
         return await self._keys.once(key, tenant_id=tenant_id, route=route, content=content, work=work)
 
-    async def _create(self, tenant_id: str, claim: Claim, received: Received, path: Path) -> CreatedAnswer:
+    async def _create(
+        self, tenant_id: str, claim: Claim, received: Received[UploadFields], path: Path
+    ) -> CreatedAnswer:
         fields = received.fields
         async with self._repository.transaction() as tx:
             await tx.refuse_taken(tenant_id, {fields.name: "body.name"})
         with self._spool.file(".parquet") as parquet, self._spool.file(".scratch") as scratch:
-            limits = self._limits
-            ingestion = Ingestion(
-                *(path, scratch, parquet, fields, received.content_type),
-                max_columns=limits.max_columns,
-                max_expanded_bytes=limits.max_expanded_bytes,
-            )
-            table, source = await self._compute(ingestion.run)
+            table, source = await self._ingest(received, Ingested(path, scratch, parquet), fields.target_column)
             dataset_id = new_id()
             key = object_key(tenant_id, dataset_id)
             await self._objects.put(parquet, key)
@@ -125,6 +133,17 @@ class DatasetService:
 
         return await self._repository.run(add)
 
+    async def _ingest(
+        self, received: Received[Any], files: Ingested, target_column: str | None
+    ) -> tuple[Table, SourceFile]:
+        ingestion = Ingestion(
+            *(*files, received.fields, received.content_type),
+            max_columns=self._limits.max_columns,
+            max_expanded_bytes=self._limits.max_expanded_bytes,
+            target_column=target_column,
+        )
+        return await self._compute(ingestion.run)
+
     async def page(self, tenant_id: str, paging: PageRequest, name_prefix: str | None) -> Page[Dataset]:
         """Newest first."""
         async with self._repository.transaction() as tx:
@@ -132,36 +151,36 @@ class DatasetService:
         items, next_cursor = paging.cut(found)
         return Page(items=items, next_cursor=next_cursor)
 
-    async def get(self, tenant_id: str, reference: str) -> Dataset:
-        """By id or name."""
-        return (await self._find(tenant_id, reference)).dataset
+    async def get(self, tenant_id: str, reference: str, version: str | None = None) -> Dataset:
+        """By id or name; without a version the newest."""
+        return (await self._find(tenant_id, reference, version)).dataset
 
     async def delete(self, tenant_id: str, reference: str) -> None:
         """Refuse new work on it from now on; its bytes are collected a day later."""
         await self._repository.run(lambda tx: tx.delete(tenant_id, reference))
 
-    async def quality(self, tenant_id: str, reference: str) -> tuple[Dataset, QualityReport]:
+    async def quality(self, tenant_id: str, reference: str, version: str | None) -> tuple[Dataset, QualityReport]:
         """The data set, its figures and warnings."""
-        stored = await self._find(tenant_id, reference)
+        stored = await self._find(tenant_id, reference, version)
         async with self._objects.opened(stored.object_key) as path:
             return stored.dataset, await self._compute(quality_report, path, stored.dataset)
 
-    async def sample(self, tenant_id: str, reference: str, n_rows: int, seed: int) -> SampleRows:
+    async def sample(
+        self, tenant_id: str, reference: str, version: str | None, *, n_rows: int, seed: int
+    ) -> SampleRows:
         """Some rows, in file order."""
-        stored = await self._find(tenant_id, reference)
+        stored = await self._find(tenant_id, reference, version)
         async with self._objects.opened(stored.object_key) as path:
             rows = await self._compute(_sampled, path, stored.dataset, n_rows, seed)
         return SampleRows(dataset_id=stored.dataset.id, n_rows=len(rows), rows=rows)
 
-    async def rows(
-        self, tenant_id: str, reference: str, form: RowFormat, wanted: RowsWanted, asked: Mapping[str, str]
-    ) -> Response:
+    async def rows(self, tenant_id: str, reference: str, wanted: RowsWanted, asked: Mapping[str, str]) -> Response:
         """The rows as a file. asked: the request's headers.
 
         The object is opened when the first byte is sent. Raises RangeNotSatisfiable.
         """
-        stored = await self._find(tenant_id, reference)
-        dataset = stored.dataset
+        stored = await self._find(tenant_id, reference, wanted.version)
+        dataset, form = stored.dataset, negotiate(asked.get("accept", "*/*"))
         _check_columns(dataset, wanted.columns or [])
         parse_filters(wanted.filters, dataset.columns)
         etag = etag_of(dataset, form, wanted)
@@ -227,9 +246,9 @@ class DatasetService:
 
         return await self._repository.run(add)
 
-    async def _find(self, tenant_id: str, reference: str) -> StoredDataset:
+    async def _find(self, tenant_id: str, reference: str, version: str | None = None) -> StoredDataset:
         async with self._repository.transaction() as tx:
-            return await tx.find(tenant_id, reference)
+            return await tx.find_version(tenant_id, reference, version)
 
     async def _compute(self, work: Callable[P, Found], *args: P.args, **kwargs: P.kwargs) -> Found:
         async with self._cpu:

@@ -23,9 +23,27 @@ datasets = sa.Table(
     sa.Column("source_dataset_id", UUID(as_uuid=True)),
     sa.Column("source", JSONB(none_as_null=True)),
     sa.Column("object_key", sa.Text, nullable=False),
+    sa.Column("made_by", sa.Text),
+    sa.Column("version_created_at", _moment),
     sa.Column("created_at", _moment, nullable=False, server_default=sa.func.now()),
     sa.Column("updated_at", _moment, nullable=False, server_default=sa.func.now()),
     sa.Column("deleted_at", _moment),
+)
+# What `datasets` said before a newer version took its place.
+earlier_versions = sa.Table(
+    "earlier_versions",
+    metadata,
+    sa.Column("dataset_id", UUID(as_uuid=True), sa.ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("version", sa.Text, primary_key=True),
+    sa.Column("tenant_id", sa.Text, nullable=False),
+    sa.Column("n_rows", sa.BigInteger, nullable=False),
+    sa.Column("columns", JSONB, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("source", JSONB(none_as_null=True)),
+    sa.Column("object_key", sa.Text, nullable=False),
+    sa.Column("made_by", sa.Text),
+    sa.Column("created_at", _moment, nullable=False),
 )
 NAME_INDEX = "datasets_name"
 idempotency_keys = idempotency_table(metadata)

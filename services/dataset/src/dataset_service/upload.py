@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Generic, TypeVar
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
@@ -17,29 +17,32 @@ from starlette.requests import ClientDisconnect
 
 from dataset_service.errors import UploadTimedOut
 from dataset_service.formats import HEAD_BYTES
-from dataset_service.reading import UploadFields
+from dataset_service.reading import ReadingWanted
 
 WRITE_BYTES = 1024 * 1024
 MAX_FIELD_BYTES = 16 * 1024
+Fields = TypeVar("Fields", bound=ReadingWanted)
 
 
 @dataclass(frozen=True)
-class Received:
+class Received(Generic[Fields]):
     """A whole upload. The file is at the path that `receive` was given."""
 
-    fields: UploadFields
+    fields: Fields
     content_type: str
     head: bytes
     sha256: str
     size_bytes: int
 
 
-async def receive(chunks: AsyncIterator[bytes], content_type: str, path: Path, *, idle_timeout_s: float) -> Received:
-    """Write the part `file` to `path`, holding a megabyte of it at a time.
+async def receive(
+    chunks: AsyncIterator[bytes], content_type: str, path: Path, kind: type[Fields], *, idle_timeout_s: float
+) -> Received[Fields]:
+    """Write the part `file` to `path`, holding a megabyte of it at a time; the other parts are fields of `kind`.
 
     Raises UnsupportedMediaType (415), MalformedBody (400), Invalid (422), UploadTimedOut (408), StorageFull (507).
     """
-    form = _Form(_boundary(content_type))
+    form = _Form(_boundary(content_type), kind)
     with room_needed(), path.open("xb", buffering=0) as file:
         written = _Written(file)
         async for chunk in _until_silence(chunks, idle_timeout_s):
@@ -52,8 +55,8 @@ async def receive(chunks: AsyncIterator[bytes], content_type: str, path: Path, *
 
 
 async def receive_bare(
-    chunks: AsyncIterator[bytes], content_type: str, path: Path, fields: UploadFields, *, idle_timeout_s: float
-) -> Received:
+    chunks: AsyncIterator[bytes], content_type: str, path: Path, fields: Fields, *, idle_timeout_s: float
+) -> Received[Fields]:
     """As `receive`, of a body that is the file. Raises MalformedBody (400), UploadTimedOut (408), StorageFull (507)."""
     pending = bytearray()
     with room_needed(), path.open("xb", buffering=0) as file:
@@ -107,10 +110,11 @@ class _Written:
             rest = rest[self._file.write(rest) :]
 
 
-class _Form:
+class _Form(Generic[Fields]):
     """The parts as the parser reports them."""
 
-    def __init__(self, boundary: bytes) -> None:
+    def __init__(self, boundary: bytes, kind: type[Fields]) -> None:
+        self._kind = kind
         self.pending = bytearray()
         self.file_type = ""
         self._fields: dict[str, bytearray] = {}
@@ -156,11 +160,11 @@ class _Form:
         if "file" not in self._fields:
             raise Invalid.field("body.file", None, "Field required")
 
-    def parsed_fields(self) -> UploadFields:
+    def parsed_fields(self) -> Fields:
         """Raises RequestValidationError, which becomes a 422 that names each field."""
         texts = {name: _text(name, value) for name, value in self._fields.items() if name != "file"}
         try:
-            return UploadFields.model_validate(texts)
+            return self._kind.model_validate(texts)
         except ValidationError as error:
             found = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
             raise RequestValidationError(found) from error
@@ -173,7 +177,7 @@ class _Form:
     def _on_part(self) -> None:
         _, options = parse_options_header(self._headers.get(b"content-disposition"))
         name = self._part = options.get(b"name", b"").decode("utf-8", "replace")
-        if name != "file" and name not in UploadFields.model_fields:
+        if name != "file" and name not in self._kind.model_fields:
             raise Invalid.field(f"body.{name}", None, "unknown field; check its spelling or leave it out")
         if name in self._fields:
             raise Invalid.field(f"body.{name}", None, "the form has it twice; send it once")
