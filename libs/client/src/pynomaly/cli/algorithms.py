@@ -15,7 +15,7 @@ def list_(as_json: Json = False) -> None:
     """Every algorithm on offer."""
     with connect() as client:
         found = client.algorithms.list()
-    show_list(found, ("name", "fit_cost", "score_cost", "title"), len(found), as_json)
+    show_list(found, ("name", "online", "fit_cost", "score_cost", "title"), len(found), as_json)
 
 
 @app.command("show")

@@ -89,5 +89,8 @@ async def detect_batch(
     jobs: Jobs,
     key: IdempotencyKey = None,
 ) -> Response:
-    """A job that scores every row into a new data set: all columns, and raw_score, prediction, is_anomaly."""
+    """A job that scores every row into a new data set: all columns, and raw_score, prediction, is_anomaly.
+
+    By a model, by a detector's latest model, or, where that is what its algorithm does, against itself.
+    """
     return await jobs.detect_batch(caller.tenant_id, wanted, key)
