@@ -192,6 +192,11 @@ def test_what_a_network_cannot_be_trained_with_is_refused_in_words(
         fit_detector(request(name, **parameters), table(n_rows), ignore)
 
 
+def test_deepsvdd_refuses_rows_that_are_all_the_same() -> None:
+    with pytest.raises(Unfit, match="its network maps all rows to zero; choose another activation, or other columns"):
+        fit_detector(request("DeepSVDD"), np.ones((50, 3)), ignore)
+
+
 def test_whole_numbers_in_lists_reach_pyod_as_such() -> None:
     made = create_estimator(get_algorithm("AutoEncoder"), {"hidden_neuron_list": [8.0, 4]}, 0.1, seed=0)
     assert [(width, type(width)) for width in made.hidden_neuron_list] == [(8, int), (4, int)]

@@ -19,8 +19,12 @@ from numpy.typing import NDArray
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "12"))
 SMALL: dict[str, dict[str, Any]] = {
     "ABOD": {"n_neighbors": 3},
+    "AE1SVM": {"epochs": 1, "hidden_neurons": [4, 2], "batch_norm": False, "kernel_approx_features": 8},
+    "AutoEncoder": {"epoch_num": 1, "hidden_neuron_list": [4, 2], "batch_size": 3},
     "CBLOF": {"n_clusters": 2},
     "Combination": {"detectors": ["HBOS", "ECOD", "GMM"]},
+    "DIF": {"n_ensemble": 2, "hidden_neurons": [8]},
+    "DeepSVDD": {"epochs": 1, "hidden_neurons": [4, 3]},
     "FeatureBagging": {"n_estimators": 3},
     "GMM": {"n_components": 2},
     "HBOS": {"n_bins": 4},
@@ -31,12 +35,18 @@ SMALL: dict[str, dict[str, Any]] = {
     "KPCA": {"n_components": 2},
     "LODA": {"n_random_cuts": 4},
     "LOF": {"n_neighbors": 3},
+    "LUNAR": {"n_epochs": 2, "n_neighbours": 2},
     "Sampling": {"subset_size": 3},
+    "VAE": {"epoch_num": 1, "encoder_neuron_list": [4], "decoder_neuron_list": [4], "batch_size": 3},
 }
 # More neighbours, clusters or samples than many of the tables have rows for.
 CROWDED: dict[str, dict[str, Any]] = {
     "ABOD": {"n_neighbors": 10},
+    "AE1SVM": {"epochs": 1, "hidden_neurons": [4], "batch_size": 8},
+    "AutoEncoder": {"epoch_num": 1, "batch_size": 8},
     "CBLOF": {"n_clusters": 8},
+    "DIF": {"n_ensemble": 2, "hidden_neurons": [8, 4], "skip_connection": True, "max_samples": 8},
+    "DeepSVDD": {"epochs": 1, "hidden_neurons": [4, 1], "use_ae": True},
     "FeatureBagging": {"n_estimators": 3, "combination": "max"},
     "GMM": {"n_components": 6},
     "HDBSCAN": {"min_cluster_size": 8},
@@ -44,7 +54,9 @@ CROWDED: dict[str, dict[str, Any]] = {
     "KNN": {"n_neighbors": 20, "method": "mean"},
     "KPCA": {"n_components": 20},
     "LOF": {"n_neighbors": 20},
+    "LUNAR": {"n_epochs": 2, "n_neighbours": 20, "model_type": "SCORE"},
     "Sampling": {"subset_size": 20},
+    "VAE": {"epoch_num": 1, "batch_size": 8},
 }
 UNIVARIATE = frozenset({"MAD"})
 

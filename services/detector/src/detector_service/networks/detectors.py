@@ -45,7 +45,14 @@ class DeepSVDD(Network, deep_svdd.DeepSVDD):  # type: ignore[misc]  # PyOD is un
     def fit(self, rows: FloatMatrix, y: None = None) -> Network:
         """Fit on rows (n_rows, n_features). Raises ValueError where no centre but zero comes of them, MemoryError."""
         self.n_features = rows.shape[1]  # PyOD asks for it before there are rows
-        return super().fit(rows, y)
+        try:
+            return super().fit(rows, y)
+        except ValueError as error:
+            if "center is all zeros" not in str(error):
+                raise
+            raise ValueError(
+                "its network maps all rows to zero; choose another activation, or other columns"
+            ) from error
 
     def decision_function(self, rows: FloatMatrix) -> FloatVector:
         """Scores of rows (n_rows, n_features); (n_rows,)."""
