@@ -268,3 +268,37 @@ def test_more_features_than_a_model_takes_are_refused_by_the_column_that_makes_m
     texts = np.array([[f"t{row % (250 + column)}" for column in range(5)] for row in range(510)], dtype=np.object_)
     with pytest.raises(Unfit, match=r"1,265 features, 255 of them column 'c4'.*max_categories"):
         Pipeline.fit(columns, Rows(np.empty((510, 0)), texts))
+
+
+MIXED = (
+    SourceColumn(name="a", missing="indicator", scaling="quantile"),
+    SourceColumn(name="b", missing="median", scaling="standard"),
+    SourceColumn(name="t", type="datetime", missing="median", scaling="robust"),
+    SourceColumn(name="c", type="string", missing="median", max_categories=2),
+)
+cells = st.tuples(
+    st.one_of(st.just(math.nan), st.floats(-1e9, 1e9)),
+    st.one_of(st.just(math.nan), st.integers(-3, 3).map(float)),
+    st.one_of(st.just(math.nan), moments.map(seconds)),
+    words,
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(cells, min_size=1, max_size=20), st.lists(cells, min_size=1, max_size=20))
+def test_a_row_has_the_same_features_to_the_last_bit_alone_and_in_any_batch(
+    training: list[tuple[float, float, float, str]], found: list[tuple[float, float, float, str]]
+) -> None:
+    complete = (1.0, 2.0, 3.0, "x")
+    pipeline = Pipeline.fit(MIXED, mixed([complete, *training]))
+    rows = mixed(found)
+    together = pipeline.features(rows)
+    assert np.isfinite(together).all()
+    alone = np.concatenate([pipeline.features(rows.part(row, row + 1)) for row in range(rows.n_rows)])
+    np.testing.assert_array_equal(alone, together)
+    np.testing.assert_array_equal(pipeline.features(mixed(found[::-1])), together[::-1])
+
+
+def mixed(found: list[tuple[float, float, float, str]]) -> Rows:
+    numeric = np.array([row[:3] for row in found], np.float64)
+    return Rows(numeric, np.array([[row[3]] for row in found], dtype=np.object_))
