@@ -166,6 +166,8 @@ async def test_what_could_not_be_served_in_time_is_refused_and_health_uploads_an
         assert (refused.json()["type"], refused.json()["instance"]) == ("/problems/too-busy", "abc")
         for path in ("/health", "/ready", "/status", "/metrics"):
             assert (await client.get(path)).status_code == 200
+        for path in ("/v2/health/live", "/ping"):
+            assert (await client.get(path)).status_code == 404  # asked, though this service has none
         large = {"content": b" " * 100_000, "headers": {"content-type": "application/json"}}
         running.append(asyncio.create_task(client.put("/api/v1/uploads", **large)))  # type: ignore[arg-type]
         await gate.reached_by(2)

@@ -190,8 +190,9 @@ async def test_each_refusal_has_its_status(stub, register, name, channel) -> Non
     await register()
     assert await refusal_of(stub.ModelInfer(typed_rows("nobody"))) == (Code.NOT_FOUND, "there is no model 'nobody'")
     assert (await refusal_of(stub.ModelReady(protocol.ModelReadyRequest(name="nobody"))))[0] == Code.NOT_FOUND
-    nonsense = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
-    assert (await refusal_of(nonsense(b"\xff\xff")))[0] == Code.INVALID_ARGUMENT
+    for method in ("ModelInfer", "ModelReady", "RepositoryIndex"):
+        nonsense = channel.unary_unary(f"/inference.GRPCInferenceService/{method}")
+        assert (await refusal_of(nonsense(b"\xff\xff")))[0] == Code.INVALID_ARGUMENT
     large = request_for(name, raw("rows", "FP64", [1, 3]), raw_contents=(bytes(1_100_000),))
     assert (await refusal_of(stub.ModelInfer(large)))[0] == Code.RESOURCE_EXHAUSTED
     claims = request_for(name, typed("rows", "FP64", [2**62, 3], fp64_contents=FP64_ROWS))

@@ -7,7 +7,7 @@ from functools import partial
 import structlog
 from pynomaly_contracts.headers import PRIORITY, REQUEST_ID, SERVED_BY
 from pynomaly_contracts.media import PROBLEM
-from pynomaly_resilience.asgi import DeadlineMiddleware, LoadShedMiddleware, Refusal
+from pynomaly_resilience.asgi import EXEMPT, DeadlineMiddleware, LoadShedMiddleware, Refusal
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pynomaly_chassis.metrics import HttpMetrics
@@ -20,6 +20,8 @@ log = structlog.get_logger()
 # A larger body takes the time of its sender, not of the server: it is a transfer and never waits for a place.
 SMALL_BODY = 64 * 1024
 LOG_EVERY_S = 1.0
+# What probes ask, in the protocols of others, too.
+_PROBES = (*EXEMPT, "/v2/health", "/ping")
 _ID = "{id}"
 _TOO_BUSY = "more requests wait than can be served in time"
 _REQUEST_ID = REQUEST_ID.encode()
@@ -82,6 +84,7 @@ def with_load_limit(app: ASGIApp, settings: ServiceSettings) -> LoadShedMiddlewa
         max_concurrent=settings.max_concurrent_requests,
         max_wait_s=settings.max_queue_wait_s,
         priority_header=PRIORITY,
+        exempt=_PROBES,
         is_exempt=is_transfer,
         refuse=_refuse,
     )

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from open_inference.grpc import protocol
 from pynomaly_chassis.identity import Caller
 
@@ -111,9 +112,16 @@ class InferenceService:
 
 
 def _handler(method: Method, request: Any) -> Any:
-    return grpc.unary_unary_rpc_method_handler(
-        method, request_deserializer=request.FromString, response_serializer=_serialized
-    )
+    """The request is read here: what grpc cannot read, it calls its own fault."""
+
+    async def handle(message: bytes, context: Any) -> Any:
+        try:
+            asked = request.FromString(message)
+        except DecodeError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"the message is no {request.__name__}: {error}")
+        return await method(asked, context)
+
+    return grpc.unary_unary_rpc_method_handler(handle, response_serializer=_serialized)
 
 
 def _serialized(message: Any) -> bytes:
