@@ -91,3 +91,8 @@ def stock_answer(arguments: dict[str, Any], rows: NDArray[np.float64], folder: P
 def test_columns_that_cannot_be_drawn_are_refused(n_columns: int, max_features: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         FeatureBagging(max_features=max_features).fit(np.ones((9, n_columns)))
+
+
+def test_members_that_would_keep_too_many_rows_are_refused_before_any_is_fitted() -> None:
+    with pytest.raises(ValueError, match=r"its 100 members would keep .* lower n_estimators or max_features"):
+        FeatureBagging(n_estimators=100, random_state=0).fit(np.zeros((200_000, 4)))

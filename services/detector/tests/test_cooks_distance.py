@@ -73,6 +73,11 @@ def test_columns_that_a_regression_cannot_bear_are_refused(
         CD().fit(training)
 
 
+def test_more_values_than_can_be_compared_with_each_row_are_refused() -> None:
+    with pytest.raises(ValueError, match="all 5,000,002 training values; at most 5,000,000 do"):
+        CD().fit(np.zeros((2_500_001, 2)))
+
+
 @pytest.mark.parametrize(
     ("shape", "message"),
     [((30, 1), "there is only one"), ((4, 4), "4 rows leave nothing of a regression on 4 columns")],

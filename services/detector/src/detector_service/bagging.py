@@ -16,6 +16,8 @@ from detector_service.compile import FAMILIES, compile_detector
 FloatMatrix = NDArray[np.float64]
 FloatVector = NDArray[np.float64]
 
+MAX_VALUES = 32_000_000  # 256 MB of a model
+_KEEP_ROWS = frozenset({"KNN", "LOF"})
 _MAX_SEED = np.iinfo(np.int32).max
 
 
@@ -46,7 +48,7 @@ class FeatureBagging(BaseDetector):  # type: ignore[misc]  # PyOD is untyped
         self.combination = combination
 
     def fit(self, rows: FloatMatrix, y: None = None) -> "FeatureBagging":
-        """Fit every member on rows (n_rows, n_features). Raises ValueError where no columns can be drawn."""
+        """Fit every member on rows (n_rows, n_features). Raises ValueError on too few or too many columns."""
         self._set_n_classes(y)
         least, most = self._subset_sizes(rows.shape[1])
         seeds = np.random.RandomState(self.random_state).randint(_MAX_SEED, size=self.n_estimators)
@@ -54,6 +56,7 @@ class FeatureBagging(BaseDetector):  # type: ignore[misc]  # PyOD is untyped
         self.features_: list[NDArray[np.int64]] = [
             generate_bagging_indices(draw, self.bootstrap_features, rows.shape[1], least, most + 1) for draw in draws
         ]
+        self._check_size(len(rows))
         self.members_ = [
             self._member(draw).fit(rows[:, features]) for draw, features in zip(draws, self.features_, strict=True)
         ]
@@ -75,6 +78,12 @@ class FeatureBagging(BaseDetector):  # type: ignore[misc]  # PyOD is untyped
             family.reference_scores(member, rows[:, features])
             for member, features in zip(self.members_, self.features_, strict=True)
         ]
+
+    def _check_size(self, n_rows: int) -> None:
+        n_values = n_rows * sum(map(len, self.features_))
+        if self.base_estimator in _KEEP_ROWS and n_values > MAX_VALUES:
+            message = f"its {self.n_estimators} members would keep {n_values:,} values, more than {MAX_VALUES:,}"
+            raise ValueError(f"{message}: lower n_estimators or max_features")
 
     def _subset_sizes(self, n_features: int) -> tuple[int, int]:
         """The least and the most columns that a member may get."""

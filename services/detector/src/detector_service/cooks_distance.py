@@ -9,6 +9,7 @@ from pyod.models import cd
 FloatMatrix = NDArray[np.float64]
 FloatVector = NDArray[np.float64]
 
+MAX_VALUES = 5_000_000  # of training rows, all of which are looked at for each score: 40 MB a time
 _CERTAIN = 1 - 1e-9  # leverage of a row that a regression goes through
 _DETERMINED = 1e-10  # of a column's length: less than this that the others do not explain is rounding
 
@@ -31,6 +32,8 @@ class CD(cd.CD):  # type: ignore[misc]  # PyOD is untyped
             raise ValueError("it explains each column by the others, and there is only one")
         if n_rows <= n_features:
             raise ValueError(f"{n_rows} rows leave nothing of a regression on {n_features} columns; it needs more")
+        if rows.size > MAX_VALUES:
+            raise ValueError(f"it compares each row with all {rows.size:,} training values; at most {MAX_VALUES:,} do")
         _check_columns(rows)
         for column in range(n_features):
             _check_leverages(np.delete(rows, column, axis=1), column)
