@@ -1,7 +1,6 @@
 """Headers that travel: what a request brought goes with every call that it causes, through any number of services."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 
 from pynomaly_contracts.headers import TRAVELLING
@@ -18,14 +17,19 @@ def carried() -> Headers:
     return _CARRIED.get()
 
 
-@contextmanager
-def carrying(headers: Headers) -> Iterator[None]:
+class carrying:  # noqa: N801 - read as a verb: with carrying(headers)
     """For the block, and for the tasks and threads that begin in it, calls send these on."""
-    token = _CARRIED.set(headers)
-    try:
-        yield
-    finally:
-        _CARRIED.reset(token)
+
+    __slots__ = ("_headers", "_token")
+
+    def __init__(self, headers: Headers) -> None:
+        self._headers = headers
+
+    def __enter__(self) -> None:
+        self._token = _CARRIED.set(self._headers)
+
+    def __exit__(self, *_: object) -> None:
+        _CARRIED.reset(self._token)
 
 
 def travelling(scope: Scope) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Request bodies in memory, bounded together: a queue of large ones would outgrow any machine."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from typing import Self
 
 from pynomaly_chassis.problems import BodyTooLarge
 
@@ -14,14 +14,9 @@ class Intake:
     def __init__(self, *, max_bytes: int) -> None:
         self._max_bytes, self._n_bytes = max_bytes, 0
 
-    @contextmanager
-    def place(self) -> Iterator["Place"]:
-        """A body's place while the block runs."""
-        place = Place(self)
-        try:
-            yield place
-        finally:
-            self._n_bytes -= place.n_bytes
+    def place(self) -> "Place":
+        """A body's place while a block runs."""
+        return Place(self)
 
     def take(self, n_bytes: int, held: int) -> None:
         """Room for n_bytes more of a body that has `held`. A body that is alone always has it. Raises ScoringBusy."""
@@ -29,12 +24,24 @@ class Intake:
             raise ScoringBusy("too many large bodies are being scored; try again", retry_after_s=1)
         self._n_bytes += n_bytes
 
+    def give_back(self, n_bytes: int) -> None:
+        """A body has gone."""
+        self._n_bytes -= n_bytes
+
 
 class Place:
-    """What one body holds."""
+    """What one body holds, until its block ends."""
+
+    __slots__ = ("_intake", "n_bytes")
 
     def __init__(self, intake: Intake) -> None:
         self._intake, self.n_bytes = intake, 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._intake.give_back(self.n_bytes)
 
     async def read(self, chunks: AsyncIterator[bytes], max_bytes: int | None = None) -> bytes:
         """The whole body, counted as it comes. Raises ScoringBusy, BodyTooLarge."""

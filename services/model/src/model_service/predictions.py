@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -114,8 +113,10 @@ class Predictions:
         return work() if short and quick else await self._scoring.pool.run(work)
 
     def _score(self, model: ServedModel, question: Question, render: Render, began: float) -> bytes:
-        with told_in_full():
+        try:
             rows = model.columns.of_rows(question.rows, floats=question.floats, place=PLACE, single=question.single)
+        except RowsRefused as error:
+            raise told_in_full(error) from error
         scores = self._scoring.score_here(
             model, rows, confidence=question.confidence, place=PLACE, single=question.single
         )
@@ -124,8 +125,10 @@ class Predictions:
     def _score_table(self, model: ServedModel, body: bytes, asked: TableQuestion, render: Render) -> bytes:
         began = time.perf_counter()
         blocks = self._blocks(model, asked.read(body, max_rows=self._limits.table_rows))
-        with told_in_full():
+        try:
             scores = self._scoring.score_blocks(model, blocks, confidence=asked.confidence, place=TABLE_PLACE)
+        except RowsRefused as error:
+            raise told_in_full(error) from error
         return self._rendered(model, scores, render, began)
 
     def _blocks(self, model: ServedModel, blocks: Iterator[Block]) -> Iterator[Rows]:
@@ -141,10 +144,6 @@ class Predictions:
         return answer
 
 
-@contextmanager
-def told_in_full() -> Iterator[None]:
-    """Rows that are refused are a 422 that names every wrong value. Raises Invalid."""
-    try:
-        yield
-    except RowsRefused as error:
-        raise Invalid(str(error), errors=error.problems) from error
+def told_in_full(error: RowsRefused) -> Invalid:
+    """A 422 that names every wrong value."""
+    return Invalid(str(error), errors=error.problems)

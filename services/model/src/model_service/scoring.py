@@ -3,9 +3,8 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -107,17 +106,27 @@ class Scoring:
         """Do the work, such as reading a body of `n_bytes`: at once if that is little, else on a thread."""
         return work() if n_bytes <= INLINE_BYTES else await self.pool.run(work)
 
-    @contextmanager
-    def counted(self) -> Iterator[None]:
+    def counted(self) -> "Counted":
         """What ends the block with an error counts as a failed request."""
-        try:
-            yield
-        except ProblemError as error:
+        return Counted(self._metrics)
+
+
+class Counted:
+    """A block of which a failure is counted."""
+
+    __slots__ = ("_metrics",)
+
+    def __init__(self, metrics: ModelMetrics) -> None:
+        self._metrics = metrics
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, ProblemError):
             self._metrics.failed(error.type.rpartition("/")[2])
-            raise
-        except (RowsRefused, RequestValidationError):
+        elif isinstance(error, RowsRefused | RequestValidationError):
             self._metrics.failed("validation")
-            raise
 
 
 def score_rows(
