@@ -129,11 +129,17 @@ class Peers:
         ref = request.match_info["ref"]
         if ref not in self.datasets:
             return _refusal(404, "dataset-not-found", f"no data set {ref!r}")
-        return _answer(self.datasets[ref][0])
+        dataset = self.datasets[ref][0]
+        version = request.query.get("version", dataset.version)
+        if version != dataset.version:
+            wrong = FieldProblem(field="query.version", message="no such version", value=version)
+            return _refusal(404, "version-not-found", "no such version", [wrong])
+        return _answer(dataset)
 
     async def _rows(self, request: web.Request) -> web.Response:
         ref = request.match_info["ref"]
         assert request.headers["accept"] == "application/vnd.apache.arrow.stream"
+        assert request.query["version"] == "1"
         self.n_row_requests += 1
         await self._tell()
         await self.open_gate.wait()

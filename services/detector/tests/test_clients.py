@@ -17,7 +17,7 @@ DATASET = UUID("01890000-0000-7000-8000-000000000001")
 async def test_a_job_comes_after_what_somebody_waits_for(tmp_path: Path, is_batch: bool, priority: str | None) -> None:
     async with FaultServer(respond(200, b"rows")) as peer, ResilientSession() as session:
         client = DatasetClient(session, peer.url, is_batch=is_batch)
-        await client.download_rows(DATASET, tmp_path / "rows")
+        await client.download_rows(DATASET, "1", tmp_path / "rows")
         headers = peer.seen[0].headers
     assert headers.get("x-pynomaly-priority") == priority
     assert (tmp_path / "rows").read_bytes() == b"rows"
@@ -26,7 +26,7 @@ async def test_a_job_comes_after_what_somebody_waits_for(tmp_path: Path, is_batc
 async def test_an_inner_hop_sends_nothing_twice(tmp_path: Path) -> None:
     async with FaultServer(reset(), respond(200, b"rows")) as peer, ResilientSession() as session:
         with pytest.raises(PeerUnavailable):
-            await DatasetClient(session, peer.url).download_rows(DATASET, tmp_path / "rows")
+            await DatasetClient(session, peer.url).download_rows(DATASET, "1", tmp_path / "rows")
         assert len(peer.seen) == 1
 
 

@@ -7,7 +7,17 @@ from pathlib import Path
 from uuid import UUID
 
 from pynomaly_contracts.base import Page
-from pynomaly_contracts.datasets import Dataset, DatasetUpdate, QualityReport, SampleRows, Split, SplitRequest
+from pynomaly_contracts.datasets import (
+    Dataset,
+    DatasetUpdate,
+    DatasetVersion,
+    DatasetVersions,
+    QualityReport,
+    SampleRows,
+    Split,
+    SplitRequest,
+    VersionMode,
+)
 
 from pynomaly.core.blocking import Blocking, blocking, iterating
 from pynomaly.core.call import Call, Query, an, delete, exactly, get, nothing, path_of, payload, send
@@ -45,17 +55,40 @@ class AsyncDatasets:
         it is not found out right: format, delimiter, decimal, header, encoding, null_words, sheet.
         Raises InvalidInput, Conflict (the name is taken), ValidationFailed, TooLarge.
         """
-        said = {key: str(value).lower() if isinstance(value, bool) else value for key, value in reading.items()}
-        fields = {"name": name, "description": description, "target_column": target_column, **said}
+        fields = {"name": name, "description": description, "target_column": target_column, **_said(reading)}
         with uploaded(table, columns, fields) as upload:
             path = path_of(["datasets", "upload"])
             return await self._session.send(
                 Call("POST", path, an(Dataset), upload=upload, creates=True, timeout_s=LONG_ANSWER_S)
             )
 
-    async def get(self, dataset: Ref) -> Dataset:
-        """One data set. Raises NotFound."""
-        return await self._session.send(get(an(Dataset), "datasets", dataset))
+    async def get(self, dataset: Ref, *, version: str | None = None) -> Dataset:
+        """One data set, as its newest version has it or as `version` does. Raises NotFound."""
+        return await self._session.send(get(an(Dataset), "datasets", dataset, query={"version": version}))
+
+    async def add_version(
+        self,
+        /,
+        dataset: Ref,
+        table: Table,
+        *,
+        mode: VersionMode = "append",
+        columns: Sequence[str] | None = None,
+        **reading: str | bool,
+    ) -> DatasetVersion:
+        """The next version: the table's rows after those that there are, or instead of them (mode="replace").
+
+        table, columns, reading: as for `upload`. Raises InvalidInput, NotFound, Conflict, ValidationFailed, TooLarge.
+        """
+        with uploaded(table, columns, {"mode": mode, **_said(reading)}, named=False) as upload:
+            path = path_of(["datasets", dataset, "versions"])
+            return await self._session.send(
+                Call("POST", path, an(DatasetVersion), upload=upload, creates=True, timeout_s=LONG_ANSWER_S)
+            )
+
+    async def versions(self, dataset: Ref) -> Sequence[DatasetVersion]:
+        """Every version, the newest first, each with what changed in it. Raises NotFound."""
+        return (await self._session.send(get(an(DatasetVersions), "datasets", dataset, "versions"))).items
 
     async def update(self, /, dataset: Ref, **changes: str | None) -> Dataset:
         """Change its name, description or target_column; None takes the last two away. Raises NotFound, Conflict."""
@@ -66,15 +99,15 @@ class AsyncDatasets:
         """Remove it; running jobs end on the rows they have. Raises NotFound."""
         await self._session.send(delete("datasets", dataset))
 
-    async def quality(self, dataset: Ref) -> QualityReport:
+    async def quality(self, dataset: Ref, *, version: str | None = None) -> QualityReport:
         """What its columns look like, and what to mind before training."""
-        return await self._session.send(get(an(QualityReport), "datasets", dataset, "quality"))
+        query = {"version": version}
+        return await self._session.send(get(an(QualityReport), "datasets", dataset, "quality", query=query))
 
-    async def sample(self, dataset: Ref, n: int = 10, *, seed: int = 0) -> SampleRows:
+    async def sample(self, dataset: Ref, n: int = 10, *, seed: int = 0, version: str | None = None) -> SampleRows:
         """`n` rows drawn without replacement, in file order."""
-        return await self._session.send(
-            get(an(SampleRows), "datasets", dataset, "sample", query={"n": n, "seed": seed})
-        )
+        query = {"n": n, "seed": seed, "version": version}
+        return await self._session.send(get(an(SampleRows), "datasets", dataset, "sample", query=query))
 
     async def split(
         self,
@@ -101,6 +134,7 @@ class AsyncDatasets:
         filters: Sequence[str] = (),
         limit: int | None = None,
         offset: int | None = None,
+        version: str | None = None,
         format: RowFormat = "ndjson",  # noqa: A002 - what users would call it
     ) -> Rows:
         """Rows in file order, in memory: as dicts, or `.to_numpy()`, `.to_polars()`, `.to_pandas()`.
@@ -109,7 +143,7 @@ class AsyncDatasets:
         format: how they travel; "arrow" is the fastest for `.to_polars()`.
         """
         into = io.BytesIO()
-        query = {"columns": columns, "filter": filters, "limit": limit, "offset": offset}
+        query = {"columns": columns, "filter": filters, "limit": limit, "offset": offset, "version": version}
         await self._session.download(_rows(dataset, format, query), into)
         return Rows(into.getvalue(), format)
 
@@ -119,11 +153,12 @@ class AsyncDatasets:
         to: str | os.PathLike[str],
         columns: Sequence[str] | None = None,
         *,
+        version: str | None = None,
         format: RowFormat = "csv",  # noqa: A002 - what users would call it
     ) -> Path:
         """Write all rows to the file `to`, however many there are. The file appears whole or not at all."""
         with replaced(Path(to)) as stream:
-            await self._session.download(_rows(dataset, format, {"columns": columns}), stream)
+            await self._session.download(_rows(dataset, format, {"columns": columns, "version": version}), stream)
         return Path(to)
 
     async def list(self, *, name: str | None = None) -> AsyncIterator[Dataset]:
@@ -137,6 +172,8 @@ class Datasets(Blocking[AsyncDatasets]):
 
     upload = blocking(AsyncDatasets.upload)
     get = blocking(AsyncDatasets.get)
+    add_version = blocking(AsyncDatasets.add_version)
+    versions = blocking(AsyncDatasets.versions)
     update = blocking(AsyncDatasets.update)
     delete = blocking(AsyncDatasets.delete)
     quality = blocking(AsyncDatasets.quality)
@@ -145,6 +182,11 @@ class Datasets(Blocking[AsyncDatasets]):
     rows = blocking(AsyncDatasets.rows)
     download = blocking(AsyncDatasets.download)
     list = iterating(AsyncDatasets.list)
+
+
+def _said(reading: Mapping[str, str | bool]) -> dict[str, str]:
+    """Options as a form has them."""
+    return {name: str(value).lower() if isinstance(value, bool) else value for name, value in reading.items()}
 
 
 def _rows(dataset: Ref, wanted: RowFormat, query: Query) -> Call[None]:

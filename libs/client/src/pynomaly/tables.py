@@ -20,10 +20,12 @@ Table: TypeAlias = Any
 
 
 @contextmanager
-def uploaded(table: Table, columns: Sequence[str] | None, fields: Mapping[str, str | None]) -> Iterator[Upload]:
+def uploaded(
+    table: Table, columns: Sequence[str] | None, fields: Mapping[str, str | None], *, named: bool = True
+) -> Iterator[Upload]:
     """The table as a multipart body, open while the block lasts. Frames become a temporary CSV file on disk.
 
-    columns: names for an array's columns; f1, f2, ... without. A `name` that is not said comes from the file's.
+    columns: names for an array's columns; f1, f2, ... without. named: a `name` that is not said comes from the file's.
     """
     said = {name: text for name, text in fields.items() if text is not None}
     found = _opened(table)
@@ -31,7 +33,8 @@ def uploaded(table: Table, columns: Sequence[str] | None, fields: Mapping[str, s
         found = _written(_writer_of(table, columns)), f"dataset-{uuid4().hex[:8]}.csv"
         said["header"] = "true"  # names that are numbers are names all the same
     stream, filename = found
-    said.setdefault("name", name_from(filename))
+    if named:
+        said.setdefault("name", name_from(filename))
     try:
         yield Upload(filename, stream, said, replayable=stream.seekable())
     finally:

@@ -121,7 +121,7 @@ class _Peer:
         detail = f"status {response.status}" if problem is None else problem.detail
         errors = [] if problem is None else problem.errors
         if response.status == 404:
-            if version_field is not None and errors and errors[0].field == "version":
+            if version_field is not None and errors and errors[0].field in ("version", "query.version"):
                 return self._missing(detail, version_field, errors[0].value)
             return self._missing(detail, self.field, ref)
         cause = None if problem is None else problem.type
@@ -148,18 +148,27 @@ class DatasetClient(_Peer):
 
     name, missing, field = "dataset", DatasetNotFound, "body.dataset_id"
 
-    async def get(self, ref: str) -> Dataset:
-        """A data set's metadata, by id or name."""
+    async def get(self, ref: str, version: str | None = None) -> Dataset:
+        """A data set's metadata, by id or name; the newest version where none is named."""
         path = f"/api/v1/datasets/{self._quoted(ref, 'data set')}"
-        async with self._call("GET", path, "get", ref) as response:
+        field, query = "body.dataset_version", {} if version is None else {"version": self._number(version)}
+        async with self._call("GET", path, "get", ref, version_field=field, params=query) as response:
             return self._read_as(Dataset, await response.read())
 
-    async def download_rows(self, dataset_id: UUID, to: Path) -> None:
-        """Write all rows as an Arrow IPC stream to a file."""
-        headers = {"accept": ARROW_STREAM}
+    async def download_rows(self, dataset_id: UUID, version: str, to: Path) -> None:
+        """Write all rows of a version as an Arrow IPC stream to a file."""
         path, ref = f"/api/v1/datasets/{dataset_id}/rows", str(dataset_id)
-        async with self._call("GET", path, "rows", ref, headers=headers) as response:
+        headers, query = {"accept": ARROW_STREAM}, {"version": version}
+        async with self._call("GET", path, "rows", ref, headers=headers, params=query) as response:
             await _save(response, to)
+
+    def _number(self, version: str) -> str:
+        """What is no number is no version of a data set."""
+        if not version.isdecimal():
+            raise self._missing(
+                f"a data set has no version {version!r}; they are numbers", "body.dataset_version", version
+            )
+        return version
 
     async def upload(self, rows: Path, *, name: str, description: str, target_column: str | None, key: str) -> Dataset:
         """Store a Parquet file as a new data set; the same key stores it once."""

@@ -12,7 +12,6 @@ from pynomaly_chassis.paging import PageRequest
 from pynomaly_chassis.problems import Invalid
 from pynomaly_chassis.travelling import carried
 from pynomaly_contracts.base import Page
-from pynomaly_contracts.datasets import Dataset
 from pynomaly_contracts.detectors import (
     DetectBatchRequest,
     Detector,
@@ -22,11 +21,9 @@ from pynomaly_contracts.detectors import (
     TrainRequest,
 )
 from pynomaly_contracts.jobs import FINISHED, Job, JobAccepted, JobKind, JobState
-from pynomaly_contracts.problems import FieldProblem
 
 from detector_service import algorithms
 from detector_service.clients import DatasetClient, ModelClient
-from detector_service.errors import DatasetNotFound
 from detector_service.notifications import Notifications, wait_for
 from detector_service.pinning import (
     check_columns,
@@ -122,7 +119,7 @@ class JobService:
         async def submit(claim: Claim) -> CreatedAnswer:
             detector = await self._detector(tenant_id, ref)
             check_trainable(detector)
-            dataset = await self._dataset(wanted.dataset_id, wanted.dataset_version)
+            dataset = await self._datasets.get(wanted.dataset_id, wanted.dataset_version)
             spec = train_spec(detector, dataset)
             return await self._enqueue(claim, "train", spec, detector.id)
 
@@ -137,7 +134,7 @@ class JobService:
         async def submit(claim: Claim) -> CreatedAnswer:
             detector = await self._detector(tenant_id, ref)
             model_id = trained_model(detector)
-            dataset = await self._dataset(wanted.dataset_id, wanted.dataset_version)
+            dataset = await self._datasets.get(wanted.dataset_id, wanted.dataset_version)
             target = target_of(dataset, wanted.dataset_id)
             chosen = wanted.model_version or detector.latest_version
             version = await self._models.version(model_id, chosen, field="body.model_version")
@@ -161,7 +158,7 @@ class JobService:
 
         async def submit(claim: Claim) -> CreatedAnswer:
             detector = None if wanted.detector_id is None else await self._detector(tenant_id, wanted.detector_id)
-            dataset = await self._dataset(wanted.dataset_id, None)
+            dataset = await self._datasets.get(wanted.dataset_id)
             if detector is not None and is_for_batches(detector):
                 itself = score_itself_spec(detector, dataset, wanted)
                 return await self._enqueue(claim, "detect_batch", itself, detector.id)
@@ -218,14 +215,6 @@ class JobService:
     async def _detector(self, tenant_id: str, ref: str) -> Detector:
         async with self._repository.transaction() as tx:
             return await tx.detectors.get(tenant_id, ref)
-
-    async def _dataset(self, ref: str, version: str | None) -> Dataset:
-        dataset = await self._datasets.get(ref)
-        if version not in (None, dataset.version):
-            message = f"data set {dataset.name!r} has no version {version!r}; it has {dataset.version!r}"
-            wrong = FieldProblem(field="body.dataset_version", value=version, message=message)
-            raise DatasetNotFound(message, errors=[wrong])
-        return dataset
 
     async def _enqueue(
         self, claim: Claim, kind: JobKind, spec: BaseModel, detector_id: UUID | None = None

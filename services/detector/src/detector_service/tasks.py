@@ -56,7 +56,7 @@ class TrainTask:
 
     async def _train(self, lease: Lease, spec: TrainSpec, folder: Path, report: Report) -> Trained:
         report("fetching rows", 0.0)
-        await self._datasets.download_rows(spec.dataset_id, folder / ROWS)
+        await self._datasets.download_rows(spec.dataset_id, spec.dataset_version, folder / ROWS)
         request = {**spec.model_dump(mode="json"), "signing_key": str(self._signing_key)}
         facts = await self._sandbox.run("train", folder, request, _part(report, 0.1, 0.9))
         archive = (folder / ARTEFACT).read_bytes()
@@ -75,7 +75,7 @@ class _ScoringTask:
     ) -> dict[str, Any]:
         report("fetching", 0.0)
         await self._models.download_artefact(spec.model_id, spec.model_version, folder / ARTEFACT)
-        await self._datasets.download_rows(spec.dataset_id, folder / ROWS)
+        await self._datasets.download_rows(spec.dataset_id, spec.dataset_version, folder / ROWS)
         request = {**spec.model_dump(mode="json"), "trusted_keys": str(self._trusted_keys)}
         return await self._sandbox.run(command, folder, request, _part(report, 0.1, 0.9))
 
@@ -104,7 +104,7 @@ class DetectBatchTask(_ScoringTask):
         self, spec: ScoreItselfSpec, lease: Lease, folder: Path, report: Report
     ) -> DetectBatchResult:
         report("fetching", 0.0)
-        await self._datasets.download_rows(spec.dataset_id, folder / ROWS)
+        await self._datasets.download_rows(spec.dataset_id, spec.dataset_version, folder / ROWS)
         request = spec.model_dump(mode="json")
         found = await self._sandbox.run("score_itself", folder, request, _part(report, 0.1, 0.9))
         by = f"detector {spec.detector_id} ({spec.algorithm}) against itself"

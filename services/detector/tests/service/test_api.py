@@ -243,12 +243,15 @@ async def test_a_missing_value_fails_the_job_and_names_column_and_row(
     assert "column 'b' has a missing value, first in row 8" in job.problem.detail
 
 
-async def test_another_version_of_the_data_set_does_not_exist(service: Any, make_rows: Callable[..., pa.Table]) -> None:
+@pytest.mark.parametrize("version", ["2", "newest"])
+async def test_another_version_of_the_data_set_does_not_exist(
+    service: Any, make_rows: Callable[..., pa.Table], version: str
+) -> None:
     await service.peers.add_dataset("points", make_rows())
     await service.create_detector()
-    body = {"dataset_id": "points", "dataset_version": "2"}
+    body = {"dataset_id": "points", "dataset_version": version}
     status, problem = await post(service, "detectors/forest/train", body)
-    assert (status, fields(problem)) == (404, [("body.dataset_version", "2")])
+    assert (status, fields(problem)) == (404, [("body.dataset_version", version)])
 
 
 async def test_an_untrained_detector_cannot_be_evaluated(service: Any) -> None:

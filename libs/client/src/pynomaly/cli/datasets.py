@@ -16,28 +16,26 @@ Seed = Annotated[int, typer.Option(help="Of the random choice.")]
 COLUMNS = ("name", "n_rows", "n_features", "target_column", "created_at")
 READING = ("format", "delimiter", "decimal", "header", "encoding", "null_words", "sheet")
 
+Reading = Annotated[
+    list[str] | None,
+    typer.Option(metavar="OPTION=VALUE", help=f"Where it is not found out right: {', '.join(READING)}."),
+]
+File = Annotated[Path, typer.Argument(help="CSV, NDJSON, JSON, Parquet, Arrow or Excel, also as gzip or zstd.")]
+VERSION_COLUMNS = ("version", "made_by", "n_rows", "created_at")
+
 
 @app.command()
 def upload(
-    file: Annotated[Path, typer.Argument(help="CSV, NDJSON, JSON, Parquet, Arrow or Excel, also as gzip or zstd.")],
+    file: File,
     *,
     name: Annotated[str | None, typer.Option(help="The file's name without.")] = None,
     target: Annotated[str | None, typer.Option(help="The column that holds the labels.")] = None,
     description: Annotated[str | None, typer.Option()] = None,
-    read: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="OPTION=VALUE",
-            help=f"Where it is not found out right: {', '.join(READING)}.",
-        ),
-    ] = None,
+    read: Reading = None,
     as_json: Json = False,
 ) -> None:
     """Store a file: --read delimiter=semicolon --read decimal=, ..."""
-    reading = pairs(read or [], "--read")
-    strange = next((option for option in reading if option not in READING), None)
-    if strange is not None:
-        raise typer.BadParameter(f"{strange!r} is none of {', '.join(READING)}", param_hint="--read")
+    reading = _reading(read)
     with connect() as client:
         show(client.datasets.upload(file, name, target_column=target, description=description, **reading), as_json)
 
@@ -54,6 +52,31 @@ def show_(dataset: Ref, as_json: Json = False) -> None:
     """One data set."""
     with connect() as client:
         show(client.datasets.get(dataset), as_json)
+
+
+@app.command("add-version")
+def add_version(
+    dataset: Ref,
+    file: File,
+    *,
+    mode: Annotated[
+        Literal["append", "replace"], typer.Option(help="After the rows, or instead.")
+    ] = "append",
+    read: Reading = None,
+    as_json: Json = False,
+) -> None:
+    """Make the next version of a data set."""
+    reading = _reading(read)
+    with connect() as client:
+        show(client.datasets.add_version(dataset, file, mode=mode, **reading), as_json)
+
+
+@app.command()
+def versions(dataset: Ref, as_json: Json = False) -> None:
+    """Every version, newest first."""
+    with connect() as client:
+        found = client.datasets.versions(dataset)
+    show_list(found, VERSION_COLUMNS, len(found), as_json)
 
 
 @app.command()
@@ -134,6 +157,14 @@ def rows(
     with connect() as client:
         written = client.datasets.download(dataset, output, names(columns), format=format)
     print_json({"output": str(written)}) if as_json else say(f"wrote {escape(str(written))}")
+
+
+def _reading(read: list[str] | None) -> dict[str, str]:
+    reading = pairs(read or [], "--read")
+    strange = next((option for option in reading if option not in READING), None)
+    if strange is not None:
+        raise typer.BadParameter(f"{strange!r} is none of {', '.join(READING)}", param_hint="--read")
+    return reading
 
 
 def _fraction(text: str) -> float:
