@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from pynomaly_chassis.migrations import migrate
 from pynomaly_chassis.server import run_command, serve
 from pynomaly_chassis.settings import load_settings
 
@@ -30,6 +29,8 @@ def _check_folder(settings: Settings) -> None:
 
 
 def _migrate() -> None:
+    from pynomaly_chassis.migrations import migrate  # noqa: PLC0415 - Alembic: 10 MB that serving does without
+
     migrate(load_settings(Settings), Path(__file__).parent / "migrations")
 
 

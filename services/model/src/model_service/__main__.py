@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from pynomaly_chassis.migrations import migrate
 from pynomaly_chassis.server import run_command, serve
 from pynomaly_chassis.settings import load_settings
 
@@ -18,6 +17,8 @@ def _serve() -> None:
 
 
 def _migrate() -> None:
+    from pynomaly_chassis.migrations import migrate  # noqa: PLC0415 - Alembic: 10 MB that serving does without
+
     migrate(load_settings(Settings), MIGRATIONS)
 
 

@@ -8,9 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
-import onnx
 import structlog
-from onnx.shape_inference import InferenceError
 from pynomaly_chassis.bucket import Bucket, StorageUnavailable
 from pynomaly_chassis.ids import new_id
 from pynomaly_scoring import (
@@ -125,6 +123,9 @@ def sha256(archive: bytes) -> str:
 
 def check_graph(model: bytes) -> None:
     """The ONNX project's own checker, with shapes and types inferred. Raises GraphInvalid."""
+    import onnx  # noqa: PLC0415 - 7 MB that only registering needs
+    from onnx.shape_inference import InferenceError  # noqa: PLC0415
+
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, InferenceError, ValueError, RuntimeError) as error:
