@@ -61,11 +61,11 @@ class Stage:
         """Rows drawn from the training data, the same each time."""
         return self.rows[np.random.default_rng(0).integers(len(self.rows), size=n_rows)]
 
-    def jittered(self, n_rows: int, seed: int = 0) -> Matrix:
-        """Rows drawn from the training data, each moved a little: no two are the same."""
-        random = np.random.default_rng(seed)
-        drawn = self.rows[random.integers(len(self.rows), size=n_rows)]
-        return drawn + random.normal(scale=0.01, size=drawn.shape)
+    def drawn(self, n_rows: int, seed: int = 0) -> Matrix:
+        """Rows from a normal distribution with the training data's means and covariances, to three decimals."""
+        centre, spread = self.rows.mean(axis=0), np.cov(self.rows, rowvar=False)
+        found: Matrix = np.random.default_rng(seed).multivariate_normal(centre, spread, size=n_rows).round(3)
+        return found
 
     def turn(self, url: str, dialect: Dialect, rows: Matrix, **how: float) -> Turn:
         """Requests about these rows at this address; quicker where the whole run is."""

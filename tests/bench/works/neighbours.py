@@ -15,7 +15,7 @@ TOLERANCE = 1e-5  # of the score, or of the training scores' interquartile range
 
 def measure(stage: Stage) -> Outcome:
     n_train = 1_000 if stage.quick else 10_000
-    training, rows = stage.jittered(n_train), stage.jittered(N_ROWS, seed=1)
+    training, rows = stage.drawn(n_train), stage.drawn(N_ROWS, seed=1)
     bars, numbers = [], {}
     for name, kind in {"KNN": KNN, "LOF": LOF}.items():
         stage.trained(name, name, training)

@@ -15,7 +15,7 @@ def measure(stage: Stage) -> Outcome:
     n_train = 5_000 if stage.quick else 100_000
     bars, numbers = [], {}
     for name, kind in {"ECOD": ECOD, "COPOD": COPOD}.items():
-        training = stage.jittered(n_train)
+        training = stage.drawn(n_train)
         stage.trained(name, name, training)
         found = _compared(stage, name, kind().fit(training))
         ratio = found["PyOD"] / found["http"]
@@ -29,7 +29,7 @@ def measure(stage: Stage) -> Outcome:
 
 
 def _compared(stage: Stage, name: str, stock: ECOD | COPOD) -> dict[str, float]:
-    row, scorer = stage.jittered(1, seed=1), scorer_of(stage, name)
+    row, scorer = stage.drawn(1, seed=1), scorer_of(stage, name)
     ours, theirs = float(scorer.score(row).raw_score[0]), float(stock.decision_function(row)[0])
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, err_msg=f"{name} scores otherwise than PyOD")
     found = interleaved_ms({"ours": lambda: scorer.score(row)}, 3, 200)
