@@ -41,9 +41,12 @@ def rounding(projections: FloatMatrix, rows: FloatMatrix) -> FloatMatrix:
 
 
 def doubt(estimator: Any, rows: FloatMatrix) -> FloatVector:
-    """Rows with a projection on a cut, but for rounding."""
+    """Rows with a projection on a cut, but for rounding, and for what the cuts were raised by.
+
+    A row of zeros, as categories make them, has no rounding of its own; the cuts are raised by that of the largest.
+    """
     projections = estimator.projections_
-    projected, reach = rows @ projections.T, rounding(projections, rows)
+    projected, reach = rows @ projections.T, rounding(projections, np.abs(rows).max(axis=0, keepdims=True))
     tied = np.zeros(len(rows), np.bool_)
     for index, limits in enumerate(estimator.limits_):
         gaps = np.abs(projected[:, index, np.newaxis] - limits[:-2])
