@@ -7,7 +7,7 @@ import onnx
 import pytest
 from numpy.testing import assert_array_equal
 from onnx import TensorProto, helper, numpy_helper
-from pynomaly_scoring import Artefact, GraphInvalid, Manifest, Scorer, TrustedKeys, open_artefact
+from pynomaly_scoring import Artefact, GraphInvalid, Manifest, Rows, Scorer, TrustedKeys, open_artefact
 from pynomaly_scoring.graph import check_content
 
 BuildGraph = Callable[..., onnx.ModelProto]
@@ -102,6 +102,22 @@ def test_the_memory_of_a_row_is_what_the_graph_says_but_no_less_than_the_row(
     helper.set_model_props(model, {"pynomaly.working_bytes_per_row": said})
     scorer = Scorer(dataclasses.replace(artefact, model=model.SerializeToString()))
     assert scorer.working_bytes_per_row == found
+
+
+def test_rows_are_scored_in_blocks_that_hold_what_a_row_needs(artefact: Artefact, build_graph: BuildGraph) -> None:
+    model = build_graph()
+    del model.graph.node[4]  # confidence tells the size of the block
+    largest = helper.make_node("ReduceSum", ["ones"], ["n_rows"], keepdims=0)
+    ones = helper.make_node("Exp", ["nothing"], ["ones"])
+    nothing = helper.make_node("Sub", ["raw_score", "raw_score"], ["nothing"])
+    each = helper.make_node("Mul", ["ones", "n_rows"], ["confidence"])
+    model.graph.node.extend([nothing, ones, largest, each])
+    helper.set_model_props(model, {"pynomaly.working_bytes_per_row": str(8 * 2**20)})
+    scorer = Scorer(dataclasses.replace(artefact, model=model.SerializeToString()))
+    scores = scorer.score_rows(Rows(np.arange(18.0).reshape(6, 3)))
+    assert_array_equal(scores.raw_score, [3, 12, 21, 30, 39, 48])
+    assert_array_equal(scores.confidence, [4, 4, 4, 4, 2, 2])
+    assert scorer.score_rows(Rows(np.zeros((6, 3))), confidence=False).confidence is None
 
 
 def test_no_threads_at_all_is_a_value_error(artefact: Artefact) -> None:

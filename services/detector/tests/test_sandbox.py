@@ -13,6 +13,7 @@ import pytest
 from detector_service.sandbox import ARTEFACT, ROWS, SCORED, ChildCrashed, ChildRefused, Sandbox
 from detector_service.signing import sign_artefact
 from detector_service.training import FitRequest, fit_detector
+from numpy.typing import NDArray
 from pynomaly_scoring import generate_signing_key
 
 SANDBOX = Sandbox(4096)
@@ -26,10 +27,14 @@ def ignore(stage: str, progress: float) -> None:
 @pytest.fixture(scope="module")
 def archive(keys: Keys) -> bytes:
     """A signed Isolation Forest on columns a and b."""
-    features = np.random.default_rng(0).normal(size=(200, 2))
+    return signed("IForest", np.random.default_rng(0).normal(size=(200, 2)), keys)
+
+
+def signed(algorithm: str, features: NDArray[np.float64], keys: Keys) -> bytes:
+    """A signed detector on columns a and b."""
     wanted = FitRequest(
-        algorithm="IForest",
-        parameters={"n_estimators": 10},
+        algorithm=algorithm,
+        parameters={},
         contamination=0.1,
         seed=0,
         feature_names=("a", "b"),
@@ -94,6 +99,22 @@ async def test_scored_rows_keep_their_columns_and_new_ones_give_way(tmp_path: Pa
     assert found["score_columns"]["prediction"] == "pynomaly_prediction"
     assert (found["n_rows"], found["n_anomalies"]) == (20, sum(scored["is_anomaly"].to_pylist()))
     assert [progress for _, progress in told] == [0.35, 0.7, 1.0]
+
+
+async def test_many_rows_are_compared_with_many_within_bounded_memory(tmp_path: Path, keys: Keys) -> None:
+    features = np.random.default_rng(0).normal(size=(4_000, 2))
+    rows = pa.table({"a": np.zeros(40_000), "b": np.zeros(40_000), "label": [0, 1] * 20_000})
+    request = prepared(tmp_path, signed("KNN", features, keys), keys, rows)
+    found = await Sandbox(800).run("detect_batch", tmp_path, request, ignore)  # all at once needs over 1,280 MB
+    assert found["n_rows"] == 40_000
+
+
+@pytest.mark.parametrize("work", ["evaluate", "detect_batch"])
+async def test_a_row_too_large_for_the_models_arithmetic_is_named(work: str, tmp_path: Path, keys: Keys) -> None:
+    archive = signed("PCA", np.random.default_rng(0).normal(size=(200, 2)), keys)
+    far = table([0, 1, 0, 0, 0, 0, 0, 0, 0, 1]).set_column(1, "b", pa.array([0.0] * 8 + [1.7e308, 0.0]))
+    with pytest.raises(ChildRefused, match="row 9 has no finite score"):
+        await SANDBOX.run(work, tmp_path, prepared(tmp_path, archive, keys, far), ignore)
 
 
 async def test_an_artefact_of_an_unknown_signer_is_refused(tmp_path: Path, archive: bytes, keys: Keys) -> None:

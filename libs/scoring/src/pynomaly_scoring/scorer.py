@@ -1,6 +1,7 @@
 """The runtime: one ONNX graph with a fixed signature, rows in, scores out."""
 
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ _ALL = list(_OUTPUTS)
 _WORKING_BYTES = "pynomaly.working_bytes_per_row"  # in the model's metadata
 _WITHOUT_CONFIDENCE = _ALL[:3]
 _FLOAT64 = np.dtype(np.float64)
+_BLOCK_BYTES = 32 * 2**20  # of a graph's intermediate results
 # Measured on forests of 48 KiB to 3.3 MiB: resident memory per session is 0.4 MiB + 4.5 x the model.
 _SESSION_BYTES, _BYTES_PER_MODEL_BYTE = 2**19, 5
 
@@ -39,6 +41,13 @@ class Scores(NamedTuple):
     prediction: FloatVector
     is_anomaly: NDArray[np.bool_]
     confidence: FloatVector | None
+
+    @classmethod
+    def joined(cls, parts: Iterable[Self]) -> Self:
+        """The scores of at least one part after the other; all of them with confidence, or none."""
+        raw_score, prediction, is_anomaly, confidence = zip(*parts, strict=True)
+        confidences = None if confidence[0] is None else np.concatenate(confidence)
+        return cls(np.concatenate(raw_score), np.concatenate(prediction), np.concatenate(is_anomaly), confidences)
 
 
 class Scorer:
@@ -60,6 +69,7 @@ class Scorer:
         self._run_options = ort.RunOptions()  # made once: run() would make one for each call, 0.8 us
         _check_signature(self._session, self._n_numeric, self._n_text)
         self.working_bytes_per_row = _working_bytes_per_row(self._session, artefact.manifest.n_features)
+        self._block_rows = max(1, _BLOCK_BYTES // self.working_bytes_per_row)
         for n_rows in (2, 1):
             self._try(n_rows)
 
@@ -91,8 +101,12 @@ class Scorer:
         return Scores(raw_score, prediction, is_anomaly, None)
 
     def score_rows(self, rows: Rows, *, confidence: bool = True) -> Scores:
-        """As `score`, of rows that have both kinds of columns."""
-        return self.score(rows.numeric, rows.text, confidence=confidence)
+        """As `score`, of rows that have both kinds of columns, and of however many: in blocks of bounded memory."""
+        size, n_rows = self._block_rows, rows.n_rows
+        if n_rows <= size:
+            return self.score(rows.numeric, rows.text, confidence=confidence)
+        parts = (rows.part(start, start + size) for start in range(0, n_rows, size))
+        return Scores.joined(self.score(part.numeric, part.text, confidence=confidence) for part in parts)
 
     def zeros(self, n_rows: int) -> Rows:
         """Rows to try the model with: zeros and missing texts."""

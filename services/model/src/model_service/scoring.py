@@ -24,7 +24,6 @@ from model_service.serving import Serving
 Result = TypeVar("Result")
 # A body over this takes longer to read than the event loop should be kept.
 INLINE_BYTES = 64 * 1024
-BLOCK_BYTES = 32 * 2**20  # of a graph's intermediate results
 
 
 class ScoringPool:
@@ -98,7 +97,7 @@ class Scoring:
             parts.append(score_rows(model.scorer, block, confidence=confidence, place=place, first_row=n_rows))
             detection_s += time.perf_counter() - began
             n_rows += block.n_rows
-        scores = _joined(parts)
+        scores = Scores.joined(parts)
         self._metrics.scored(model.name, n_rows, int(np.count_nonzero(scores.is_anomaly)), detection_s)
         return scores
 
@@ -132,30 +131,19 @@ class Counted:
 def score_rows(
     scorer: Scorer, rows: Rows, *, confidence: bool, place: str = "rows", single: bool = False, first_row: int = 0
 ) -> Scores:
-    """The scores of all rows, in blocks: a row's score does not depend on its companions.
+    """The scores of all rows.
 
     rows: as the model's columns made them. place, single, first_row: for the names in problems, as in `Columns`.
     Raises ModelFailed (the runtime), ScoreNotFinite (numbers beyond the model's arithmetic).
     """
-    size, n_rows = max(1, BLOCK_BYTES // scorer.working_bytes_per_row), rows.n_rows
     try:
-        if n_rows <= size:
-            scores = scorer.score_rows(rows, confidence=confidence)
-        else:
-            parts = (rows.part(start, start + size) for start in range(0, n_rows, size))
-            scores = _joined([scorer.score_rows(part, confidence=confidence) for part in parts])
+        scores = scorer.score_rows(rows, confidence=confidence)
     except GraphInvalid as error:
         raise ModelFailed(f"the model's runtime failed: {error}", reason=error.reason) from error
     finite = np.isfinite(scores.raw_score) & np.isfinite(scores.prediction)
     if not finite.all():
         raise _not_finite((np.flatnonzero(~finite) + first_row).tolist(), place, single=single)
     return scores
-
-
-def _joined(parts: list[Scores]) -> Scores:
-    raw_score, prediction, is_anomaly, confidence = zip(*parts, strict=True)
-    confidences = None if confidence[0] is None else np.concatenate(confidence)
-    return Scores(np.concatenate(raw_score), np.concatenate(prediction), np.concatenate(is_anomaly), confidences)
 
 
 def _not_finite(rows: list[int], place: str, *, single: bool) -> ScoreNotFinite:

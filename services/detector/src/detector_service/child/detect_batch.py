@@ -8,7 +8,7 @@ from pynomaly_scoring import Scorer
 
 from detector_service.child.rows import read_checked
 from detector_service.child.scored import ScoredBatch, write_scored
-from detector_service.child.scoring import load_scorer
+from detector_service.child.scoring import load_scorer, score_block
 from detector_service.sandbox import ROWS, Report
 from detector_service.specs import DetectBatchSpec
 
@@ -22,7 +22,7 @@ def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any
 def _scored(scorer: Scorer, path: Path, n_expected: int, report: Report) -> Iterator[ScoredBatch]:
     n_rows = 0
     for block in read_checked(path, scorer.manifest.inputs):
-        scores = scorer.score_rows(block.rows, confidence=False)
+        scores = score_block(scorer, block)
         yield ScoredBatch(block.batch, scores.raw_score, scores.prediction, scores.is_anomaly)
         n_rows += block.batch.num_rows
         report("scoring", min(1.0, n_rows / n_expected))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from detector_service.child.rows import read_checked, read_labels
-from detector_service.child.scoring import load_scorer
+from detector_service.child.scoring import load_scorer, score_block
 from detector_service.figures import check_labels, compare, confusion
 from detector_service.metrics import BoolVector, FloatVector, judge, rank
 from detector_service.sandbox import ROWS, Report
@@ -21,7 +21,7 @@ def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any
     report("scoring", 0.0)
     for block in read_checked(folder / ROWS, scorer.manifest.inputs):
         labels.append(read_labels(block, spec.target_column))
-        found = scorer.score_rows(block.rows, confidence=False)
+        found = score_block(scorer, block)
         scores.append(found.raw_score)
         verdicts.append(found.is_anomaly)
     report("comparing", 0.9)
