@@ -28,7 +28,7 @@ def _all() -> Iterator[Elsewhere]:
     for name, (reason, instead) in _UNUSABLE_NETWORKS.items():
         yield _entry(name, "not_offered", reason, instead)
     for name in ("MO_GAAL", "SO_GAAL"):
-        reason = "scores a row by how real its network holds it to be, which is as often high for normal rows as low"
+        reason = "scores a row by how real its network holds it to be; on some data that is higher for normal rows"
         yield _entry(name, "not_offered", reason, ("IForest",))
     for name in _GRAPHS:
         yield _entry(name, "not_offered", "scores the nodes of a graph, not the rows of a table", ("LOF", "IForest"))
