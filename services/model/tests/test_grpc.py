@@ -301,6 +301,8 @@ async def test_the_repository_is_indexed_loaded_and_unloaded(repository, registe
     assert (await refusal_of(repository("RepositoryModelLoad", model_name="nobody")))[0] == Code.NOT_FOUND
     given = repository("RepositoryModelLoad", model_name=name, parameters=[b""])
     assert (await refusal_of(given))[0] == Code.INVALID_ARGUMENT
+    await repository("RepositoryModelUnload", model_name=name)
+    assert await states() == [("1", "UNAVAILABLE")]
 
 
 async def test_its_health_is_told_by_the_usual_service(channel, stub) -> None:
