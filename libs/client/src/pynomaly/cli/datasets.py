@@ -59,9 +59,7 @@ def add_version(
     dataset: Ref,
     file: File,
     *,
-    mode: Annotated[
-        Literal["append", "replace"], typer.Option(help="After the rows, or instead.")
-    ] = "append",
+    mode: Annotated[Literal["append", "replace"], typer.Option(help="After the rows, or instead.")] = "append",
     read: Reading = None,
     as_json: Json = False,
 ) -> None:
