@@ -327,7 +327,9 @@ async def test_events_tell_every_change_and_end_with_the_job(service: Any, make_
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = [dict(line.split(": ", 1) for line in block.split("\n")) for block in answer.text.strip().split("\n\n")]
     jobs = [json.loads(event["data"]) for event in events if event.get("event") == "progress"]
-    assert [job["state"] for job in jobs][:: len(jobs) - 1] == ["queued", "succeeded"]
+    states = list(dict.fromkeys(job["state"] for job in jobs))
+    assert states == ["queued", "running", "succeeded"][-len(states) :]  # the worker may be sooner than the question
+    assert len(states) > 1
     assert [job["progress"] for job in jobs] == sorted(job["progress"] for job in jobs)
     assert len(jobs) > 3
     assert events[-1]["event"] == "end"
