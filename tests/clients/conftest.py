@@ -19,6 +19,11 @@ ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / "build" / "clients"
 HERE = Path(__file__).parent
 NAMES = [f"f{i}" for i in range(5)]
+RAW_ROWS: list[dict[str, Any]] = [
+    {"amount": 0.5, "country": "de"},
+    {"amount": None, "country": "it"},
+    {"amount": -9.0, "country": "nowhere"},
+]
 Ask = Callable[[str], dict[str, Any]]
 
 
@@ -41,6 +46,29 @@ def model(suite: Suite) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def raw_model(suite: Suite) -> Iterator[str]:
+    """A detector of texts, and of numbers of which some are missing."""
+    random = np.random.default_rng(0)
+    countries = random.choice(["de", "fr", "it"], size=200, p=[0.6, 0.35, 0.05]).tolist()
+    table = [{"amount": amount, "country": c} for amount, c in zip(random.normal(size=200), countries, strict=True)]
+    table[7]["amount"] = None
+    with Client(suite.url) as client:
+        dataset = client.datasets.upload(table, name="raw")
+        preprocessing = {"missing": "median", "categories": "onehot"}
+        detector = client.detectors.create("raw", algorithm="HBOS", preprocessing=preprocessing)
+        client.detectors.train(detector.id, dataset.id).wait(progress=False)
+        yield "raw"
+
+
+@pytest.fixture(scope="module")
+def own_of_raw(suite: Suite, raw_model: str) -> dict[str, list[Any]]:
+    """What our SDK says of the rows with texts."""
+    with Client(suite.url) as client:
+        rows = client.predict_batch(RAW_ROWS, model_id=raw_model).predictions
+    return {"raw_score": [row.raw_score for row in rows], "is_anomaly": [row.is_anomaly for row in rows]}
+
+
+@pytest.fixture(scope="module")
 def own(suite: Suite, model: str, rows: list[list[float]]) -> dict[str, list[Any]]:
     """What our SDK says of the rows, by output."""
     with Client(suite.url) as client:
@@ -52,7 +80,7 @@ def own(suite: Suite, model: str, rows: list[list[float]]) -> dict[str, list[Any
 
 
 @pytest.fixture(scope="module")
-def ask(suite: Suite, model: str, rows: list[list[float]]) -> Ask:
+def ask(suite: Suite, model: str, raw_model: str, rows: list[list[float]]) -> Ask:
     """What one of the programs in theirs/ prints, run once in its client's environment."""
     address = urlsplit(suite.ports.url("model"))
     given = {
@@ -62,6 +90,8 @@ def ask(suite: Suite, model: str, rows: list[list[float]]) -> Ask:
         "port": address.port,
         "grpc_host": f"{address.hostname}:{suite.ports.grpc}",
         "model": model,
+        "raw_model": raw_model,
+        "raw_rows": RAW_ROWS,
         "names": NAMES,
         "rows": rows,
     }

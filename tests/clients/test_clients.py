@@ -51,3 +51,20 @@ def test_mlflows_scoring_client_gets_the_scores_of_our_sdk(ask: Ask, own: Scores
 @pytest.mark.timeout(600)
 def test_mlflows_scoring_client_is_told_which_column_is_wrong(ask: Ask) -> None:
     assert "f0" in ask("mlflow_scoring")["refusal"]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("program", ["triton_raw", "mlserver_raw", "kserve_raw"])
+def test_rows_with_texts_and_missing_numbers_get_the_scores_of_our_sdk(
+    ask: Ask, own_of_raw: Scores, program: str
+) -> None:
+    for how, scores in ask(program)["scores"].items():
+        for name, wanted in own_of_raw.items():
+            assert scores[name] == pytest.approx(wanted, rel=1e-9), f"{how}: {name}"
+
+
+@pytest.mark.timeout(600)
+def test_a_frame_with_texts_and_missing_numbers_gets_the_scores_of_our_sdk(ask: Ask, own_of_raw: Scores) -> None:
+    found = ask("mlflow_scoring")["raw"]
+
+    assert found["raw_score"] == pytest.approx(own_of_raw["raw_score"], rel=1e-9)

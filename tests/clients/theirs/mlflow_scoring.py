@@ -20,7 +20,12 @@ def main(given):
         "instances": json.dumps({"instances": frame.to_numpy().tolist()}),
     }
     found = {how: client.invoke(rows).get_predictions().to_dict(orient="list") for how, rows in asked.items()}
-    return {"predictions": found, "refusal": refusal(client, frame)}
+    raw = client.invoke(pd.DataFrame(given["raw_rows"]), params={"model_id": given["raw_model"]})
+    return {
+        "raw": raw.get_predictions().to_dict(orient="list"),
+        "predictions": found,
+        "refusal": refusal(client, frame),
+    }
 
 
 def refusal(client, frame):
