@@ -1,5 +1,7 @@
 """Which columns a model uses, and what becomes of each."""
 
+import contextlib
+import time
 from typing import Any
 
 import pytest
@@ -46,6 +48,15 @@ def test_texts_and_dates_join_where_it_is_said_what_to_make_of_them(settings: di
     features, ignored = chosen("label", [], **settings)
     assert [name for name in features if name not in ("age", "weight", "member")] == added
     assert sorted(features + ignored) == sorted(column.name for column in COLUMNS)
+
+
+@pytest.mark.parametrize("prefix", ["c", "other"])
+def test_ten_thousand_columns_are_chosen_or_refused_at_once(prefix: str) -> None:
+    columns = [Column(name=f"c{number}", type="number") for number in range(10_000)]
+    began_s = time.process_time()
+    with contextlib.suppress(Unfit):
+        choose_features(columns, None, [f"{prefix}{number}" for number in range(10_000)], Preprocessing())
+    assert time.process_time() - began_s < 1  # the event loop waits for it
 
 
 def test_a_setting_of_a_column_that_the_data_lacks_is_refused() -> None:

@@ -200,6 +200,27 @@ def test_a_missing_text_counts_as_the_most_frequent_one(categories: Any) -> None
     assert ours[:, -1].tolist() == [1, 0, 0]
 
 
+def test_the_median_of_the_largest_numbers_is_a_number() -> None:
+    _, found = features_of(
+        SourceColumn(name="c", missing="median"), of_numbers([1e308, 1.5e308]), of_numbers([math.nan])
+    )
+    assert found.tolist() == [[1.25e308]]
+
+
+@pytest.mark.parametrize(
+    ("training", "row", "low", "high"),
+    [
+        pytest.param([1e308, 1.1e308], -1.7e308, 0.0, 0.0, id="as-far-as-numbers-go"),
+        pytest.param([0.0, 1e-320], 5e-321, 0.0, 1.0, id="between-the-smallest"),
+        pytest.param([0.0, 5e-324], 1.7e308, 1.0, 1.0, id="far-from-the-smallest"),
+    ],
+)
+def test_a_position_is_a_number_at_every_scale(training: list[float], row: float, low: float, high: float) -> None:
+    column = SourceColumn(name="c", scaling="quantile")
+    _, found = features_of(column, of_numbers(training), of_numbers([row]))
+    assert low <= found[0, 0] <= high
+
+
 def test_a_missing_boolean_is_the_more_frequent_value_and_no_boolean_is_scaled() -> None:
     column = SourceColumn(name="b", type="boolean", missing="median", scaling="standard")
     for values, filler in (([1.0, 1.0, 0.0, math.nan], 1.0), ([1.0, 0.0, math.nan], 0.0)):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from pynomaly_contracts.datasets import Column, ColumnType
@@ -88,7 +89,8 @@ def choose_features(
     found = [refusal for refusal in refusals if refusal is not None]
     if found:
         raise Unfit(*found)
-    return [by_name[name] for name in names], [name for name in by_name if name not in set(names)]
+    used = set(names)
+    return [by_name[name] for name in names], [name for name in by_name if name not in used]
 
 
 def check_features(columns: Sequence[Column], features: Mapping[str, str]) -> None:
@@ -134,7 +136,7 @@ def _refusal(name: str, columns: Mapping[str, Column], target: str | None, wante
 
 
 def _absent(name: str, columns: Mapping[str, Any]) -> str:
-    return f"the data set has no column {name!r}; it has {', '.join(list(columns)[:N_NAMED])}"
+    return f"the data set has no column {name!r}; it has {', '.join(islice(columns, N_NAMED))}"
 
 
 def _other_type(name: str, types: Mapping[str, str], expected: str) -> str:

@@ -1,5 +1,6 @@
 """Use cases of the API. Peers are asked before a transaction begins, never inside one."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -242,6 +243,6 @@ def _check_definition(algorithm: str, parameters: Mapping[str, Any], feature_col
         raise Invalid.field("body.algorithm", algorithm, str(error)) from error
     except algorithms.InvalidParameter as error:
         raise Invalid.field(f"body.{error.field}", error.value, error.message) from error
-    twice = sorted({name for name in feature_columns if feature_columns.count(name) > 1})
+    twice = sorted(name for name, times in Counter(feature_columns).items() if times > 1)
     if twice:
         raise Invalid.field("body.feature_columns", twice[0], f"{twice[0]!r} is named twice; name each column once")

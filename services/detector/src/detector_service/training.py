@@ -148,8 +148,8 @@ def fit_estimator(estimator: Any, algorithm: Algorithm, features: FloatMatrix, p
 
 def _what_is_constant(features: FloatMatrix, pipeline: "Pipeline") -> str:
     """Names the features that are the same in every row, and what keeps texts from becoming such."""
-    names = [pipeline.feature_names[number] for number in np.flatnonzero(np.ptp(features, axis=0) == 0)]
-    said = f". Constant here: {', '.join(names[:N_NAMED])}" if names else ""
+    constant, names = np.flatnonzero(np.ptp(features, axis=0) == 0)[:N_NAMED], pipeline.feature_names
+    said = f". Constant here: {', '.join(names[number] for number in constant)}" if len(constant) else ""
     if any(found.is_onehot for found in pipeline.categories):
         said += ". Of texts, preprocessing.categories as frequency makes one feature that varies"
     return said

@@ -86,5 +86,8 @@ def _check(column: SourceColumn, values: FloatVector, missing: FloatVector) -> N
 
 def _median(column: SourceColumn, values: FloatVector) -> float:
     """Of booleans the more frequent value, false where both are as frequent."""
-    median = float(np.median(values))
+    with np.errstate(over="ignore"):
+        median = float(np.median(values))
+    if not np.isfinite(median):  # the sum of the middle two overflowed; of their halves it never does
+        median = 2.0 * float(np.median(values / 2))
     return float(np.floor(median)) if column.type == "boolean" else median

@@ -14,6 +14,7 @@ from detector_service.domain import Refusal, Unfit
 from detector_service.features import SourceColumn
 
 MAX_KNOTS = 1_000
+_LARGEST = np.finfo(np.float64).max
 
 
 @dataclass(frozen=True)
@@ -112,18 +113,22 @@ def _segments(scale: Scale) -> _Segments:
     at = (before + after) / 2
     at[-1], at[0] = 1.0, 0.0
     cuts = np.column_stack([np.nextafter(knots, -np.inf), knots]).ravel()
-    between = np.append((before[1:] - after[:-1]) / np.diff(knots), 0.0)
+    with np.errstate(over="ignore"):
+        between = np.append((before[1:] - after[:-1]) / np.diff(knots), 0.0)
     bases = np.append(after[:-1], 1.0)
     return _Segments(
         cuts=cuts,
         starts=np.concatenate(([knots[0]], np.repeat(knots, 2))),
         bases=np.concatenate(([0.0], np.column_stack([at, bases]).ravel())),
-        slopes=np.concatenate(([0.0], np.column_stack([np.zeros_like(knots), between]).ravel())),
+        slopes=np.concatenate(([0.0], np.column_stack([np.zeros_like(knots), np.minimum(between, _LARGEST)]).ravel())),
     )
 
 
 def _add_positions(graph: Graph, values: str, scales: Sequence[Scale]) -> str:
     found = [_segments(scale) for scale in scales]
+    # Beyond the outermost knots nothing changes, and the distance to them may overflow.
+    lowest, highest = (graph.constant([part.starts[end] for part in found]) for end in (0, -1))
+    values = graph.add("Max", graph.add("Min", values, highest), lowest)
     trees = [
         balanced_tree(StepFunction(part.cuts, np.arange(len(part.starts), dtype=np.float64)), column)
         for column, part in enumerate(found)
