@@ -179,6 +179,23 @@ def test_an_overlong_tag_cannot_hide_a_field(build_graph: BuildGraph) -> None:
         check_content(build_graph().SerializeToString() + overlong + b"\x00")
 
 
+def field(number: int, content: bytes) -> bytes:
+    """Of a message, its length in two bytes."""
+    return bytes([number << 3 | 2, len(content) & 0x7F | 0x80, len(content) >> 7]) + content
+
+
+def test_a_tensor_that_comes_in_pieces_cannot_hide_its_size() -> None:
+    piece = helper.make_tensor("t", TensorProto.STRING, [100], [b"a"] * 100).SerializeToString()
+    whole, pieces = (
+        field(7, field(1, field(5, b"".join(field(5, piece) for _ in range(n_pieces))))) for n_pieces in (1, 2)
+    )
+    check_content(whole)
+    with pytest.raises(GraphInvalid, match="pieces"):
+        check_content(pieces)
+    with pytest.raises(GraphInvalid, match="pieces"):
+        check_content(whole + whole)
+
+
 def test_long_lists_of_numbers_are_no_obstacle_to_the_check() -> None:
     floats, integers = [0.5, -1.0] * 5000, [0, -1, 2**40] * 5000
     node = helper.make_node("TreeEnsemble", ["numeric"], ["y"], domain="ai.onnx.ml", floats=floats, integers=integers)

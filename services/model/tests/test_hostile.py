@@ -77,7 +77,7 @@ def unknown_operator(model: onnx.ModelProto) -> None:
 
 GRAPHS: dict[str, tuple[Change, str]] = {
     "external-data": (external, "graph-content"),
-    "gigabytes-that-are-not-there": (gigabytes_that_are_not_there, "onnx-checker"),
+    "gigabytes-that-are-not-there": (gigabytes_that_are_not_there, "graph-tensor-size"),
     "loop": (loop, "graph-content"),
     "function": (function, "graph-content"),
     "other-domain": (other_domain, "graph-content"),

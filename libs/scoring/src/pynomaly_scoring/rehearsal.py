@@ -11,8 +11,8 @@ from pynomaly_scoring.errors import GraphInvalid
 from pynomaly_scoring.graph import check_content
 from pynomaly_scoring.runtime import RUNTIME_ERRORS, ort
 
-MAX_BYTES = 512 * 2**20
-"""Of what a graph computes for one row; trained models need a few MB."""
+MAX_BYTES = 256 * 2**20
+"""Of what a graph computes for one row; trained models need a few MB. What was needed is kept for the next."""
 MAX_S = 10.0
 """Of computing it; trained models need milliseconds. The runtime looks at the time between two nodes."""
 
@@ -37,7 +37,6 @@ def rehearse(artefact: Artefact, *, max_s: float = MAX_S) -> None:
 
 def _run(session: Any, artefact: Artefact, max_s: float) -> None:
     options = ort.RunOptions()
-    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")  # gives the memory back
     n_text = artefact.manifest.n_text
     feed: dict[str, Any] = {"numeric": np.zeros((1, artefact.manifest.n_features - n_text))}
     if n_text:
