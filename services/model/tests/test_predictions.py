@@ -58,6 +58,13 @@ async def test_a_large_batch_goes_to_the_threads_and_scores_the_same(client, reg
     assert found["predictions"][12_345]["raw_score"] == pytest.approx(12_345 / 7 + 3)
 
 
+async def test_finite_scores_are_given_however_large_they_are(client, register, name) -> None:
+    await register()
+    rows = [[1.6e308, 0, 0]] * 2
+    found = (await client.post(BATCH, json={"data": rows, "model_id": name})).json()
+    assert [row["raw_score"] for row in found["predictions"]] == [1.6e308] * 2
+
+
 async def test_a_version_can_be_asked_for_by_number_id_and_alias(client, register, predict, name) -> None:
     first = await register(1.0)
     await register(2.0)

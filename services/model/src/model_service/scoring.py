@@ -1,6 +1,7 @@
 """Scoring: small work on the event loop, the rest on a bounded pool of threads."""
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -140,6 +141,8 @@ def score_rows(
         scores = scorer.score_rows(rows, confidence=confidence)
     except GraphInvalid as error:
         raise ModelFailed(f"the model's runtime failed: {error}", reason=error.reason) from error
+    if rows.n_rows == 1 and math.isfinite(scores.raw_score.item()) and math.isfinite(scores.prediction.item()):
+        return scores  # a tenth of the time that arrays take
     finite = np.isfinite(scores.raw_score) & np.isfinite(scores.prediction)
     if not finite.all():
         raise _not_finite((np.flatnonzero(~finite) + first_row).tolist(), place, single=single)
