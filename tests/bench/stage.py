@@ -87,7 +87,10 @@ class Stage:
         asked |= {label: (each.url, each.peer.dialect) for label, each in rivals.items()}
         self._check_same(asked, rows[: 1 if OURS_ONE in ours.values() else 20])
         turns = {label: self.turn(url, dialect, rows, **how) for label, (url, dialect) in asked.items()}
-        return self.generator.interleaved(turns, min(rounds, 2) if self.quick else rounds)
+        pids = {label: rivals[label].child.pid if label in rivals else self.suite.pid_of("model") for label in asked}
+        return self.generator.interleaved(
+            turns, min(rounds, 2) if self.quick else rounds, lambda label: tree_cpu_s(pids[label])
+        )
 
     def _check_same(self, asked: Mapping[str, tuple[str, Dialect]], rows: Matrix) -> None:
         found = {label: self.scores(url, dialect, rows) for label, (url, dialect) in asked.items()}
@@ -127,6 +130,13 @@ def post(url: str, body: bytes, headers: str) -> bytes:
 
 def column_names(rows: Matrix) -> list[str]:
     return [f"f{i + 1}" for i in range(rows.shape[1])]
+
+
+def tree_cpu_s(pid: int) -> float:
+    """Processor time that a process and its children have used until now."""
+    process = psutil.Process(pid)
+    used = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return float(sum(each.user + each.system for each in used))
 
 
 def tree_bytes(pid: int) -> int:

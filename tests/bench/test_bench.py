@@ -1,6 +1,7 @@
 """The bench's own parts: a generator that is no bottleneck and believes no refusal, and a report that is told once."""
 
 import asyncio
+import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,11 +49,13 @@ def test_the_generator_counts_every_answer_but_those_that_warm_up(constant: str,
 
 
 def test_the_generator_takes_turns_and_gives_medians(constant: str, body: str) -> None:
-    turn = Turn(f"{constant}/", (body, body), seconds=0.0, at_least=5)
+    turn = Turn(f"{constant}/", (body, body), seconds=0.0, at_least=5, warm=5)
+    seconds = itertools.count()
     with Generator() as generator:
-        found = generator.interleaved({"a": turn, "b": turn}, rounds=3)
+        found = generator.interleaved({"a": turn, "b": turn}, rounds=3, cpu_s=lambda _: float(next(seconds)))
 
     assert [found["a"].n, found["b"].n] == [15, 15]
+    assert [found["a"].cpu_ms, found["b"].cpu_ms] == [100, 100]  # a second for ten requests
 
 
 def test_a_server_that_refuses_ends_the_run_with_what_it_said(tmp_path: Path, body: str) -> None:

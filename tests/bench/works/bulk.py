@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from dialects import OURS_ARROW, OURS_TENSOR
-from figures import Bar, Outcome, markdown
+from figures import Bar, Outcome, markdown, milliseconds
 from stage import OURS, Stage
 from works.many_rows import rate
 
@@ -18,8 +18,8 @@ def measure(stage: Stage) -> Outcome:
     found = stage.interleaved(ours, rows, stage.rivals, rounds=2, seconds=0.5, warm=1)
     rates = {label: rate(each, n_rows) for label, each in found.items()}
     bars = [_bar(f"{n_rows:,} rows x 20, {form}", rates[f"{OURS}, {form}"], rates) for form in FORMS]
-    cells = [[label, f"{each:,.0f}"] for label, each in rates.items()]
-    table = f"{n_rows:,} rows x 20, the peers as JSON:\n\n{markdown(['server', 'rows/s'], cells)}"
+    cells = [[label, f"{rates[label]:,.0f}", milliseconds(each.cpu_ms)] for label, each in found.items()]
+    table = f"{n_rows:,} rows x 20, the peers as JSON:\n\n{markdown(['server', 'rows/s', 'cpu per answer'], cells)}"
     return Outcome(bars, [table], {label: asdict(each) for label, each in found.items()})
 
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from dialects import OURS_MANY, OURS_NAMED
-from figures import Bar, Outcome, markdown
+from figures import Bar, Outcome, markdown, milliseconds
 from generator import Figures
 from stage import OURS, Rival, Stage
 
@@ -20,9 +20,11 @@ def measure(stage: Stage) -> Outcome:
         _bar(f"{N_ROWS:,} named rows JSON, against dataframe_split", named, named_rivals),
     ]
     found = {**arrays, f"{OURS}, named rows": named[OURS]}
-    cells = [[label, f"{rate(each):,.0f}"] for label, each in found.items()]
+    cells = [[label, f"{rate(each):,.0f}", milliseconds(each.cpu_ms)] for label, each in found.items()]
     numbers = {label: asdict(each) for label, each in found.items()}
-    return Outcome(bars, [f"{N_ROWS:,} rows x 20 as JSON:\n\n{markdown(['server', 'rows/s'], cells)}"], numbers)
+    return Outcome(
+        bars, [f"{N_ROWS:,} rows x 20 as JSON:\n\n{markdown(['server', 'rows/s', 'cpu per answer'], cells)}"], numbers
+    )
 
 
 def rate(figures: Figures, n_rows: int = N_ROWS) -> float:

@@ -1,5 +1,6 @@
 """One row as JSON, by one, 16 and 32 callers; and the floors below it."""
 
+import math
 import statistics
 import sys
 import time
@@ -18,6 +19,7 @@ from stage import OURS, Stage, post
 
 CROWDS = (16, 32)
 MIN_RPS = 2_500  # with 16 callers
+WHATS = ("p50", "p99", "rps", "cpu")
 FLOORS = {"a constant from bare sockets": "sockets", "a constant from uvicorn": "uvicorn"}
 
 
@@ -32,7 +34,9 @@ def measure(stage: Stage) -> Outcome:
         str(n): {label: asdict(each) for label, each in found.items()} for n, found in {1: alone, **crowds}.items()
     }
     return Outcome(
-        [*bars, *_pyod(stage, alone[OURS])], [f"One row as JSON, each server at its own format:\n\n{table}"], numbers
+        [*bars, *_pyod(stage, alone[OURS])],
+        [f"One row as JSON, each server at its own format; cpu is the server's processor time per answer:\n\n{table}"],
+        numbers,
     )
 
 
@@ -111,16 +115,17 @@ def _pyod(stage: Stage, own: Figures) -> list[Bar]:
 
 
 def _table(found: dict[int, dict[str, Figures]]) -> str:
-    head = ["server", *(f"c={n}: {what}" for n in found for what in ("p50", "p99", "rps"))]
+    head = ["server", *(f"c={n}: {what}" for n in found for what in WHATS)]
     rows = []
     for label in found[1]:
         cells = [label]
         for each in found.values():
             figures = each.get(label)
-            cells += (
-                [milliseconds(figures.p50_ms), milliseconds(figures.p99_ms), f"{figures.rps:,.0f}"]
-                if figures
-                else [""] * 3
-            )
+            cells += _cells(figures) if figures else [""] * len(WHATS)
         rows.append(cells)
     return markdown(head, rows)
+
+
+def _cells(found: Figures) -> list[str]:
+    cpu = "" if math.isnan(found.cpu_ms) else milliseconds(found.cpu_ms)
+    return [milliseconds(found.p50_ms), milliseconds(found.p99_ms), f"{found.rps:,.0f}", cpu]
