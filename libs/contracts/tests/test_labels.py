@@ -18,3 +18,9 @@ def test_a_normal_row_is_zero(value: object) -> None:
 def test_anything_else_is_refused_by_its_value(value: object) -> None:
     with pytest.raises(ValueError, match="is not a label; use 0/1"):
         parse_label(value)
+
+
+def test_a_long_text_is_shown_by_its_ends() -> None:
+    with pytest.raises(ValueError, match=r"^'x+\.\.\.x+' is not a label") as refused:
+        parse_label("x" * 1_000_000)
+    assert len(str(refused.value)) < 200

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from detector_service import tables
+from detector_service.errors import DataUnfit, problem_document
 from detector_service.repository import Lease, Repository, Standing, Transaction
 from detector_service.repository.queue import MAX_CRASHES
 from pynomaly_chassis.ids import new_id
@@ -167,6 +168,30 @@ async def test_three_reported_crashes_quarantine_a_job_with_the_last_reason(repo
     assert job.problem is not None
     assert job.problem.type == "/problems/job-quarantined"
     assert "signal SIGKILL, 2" in job.problem.detail
+
+
+async def test_a_job_fails_with_a_text_of_its_data_that_postgresql_cannot_store(repository: Repository) -> None:
+    job_id = await enqueue(repository)
+    problem = DataUnfit.because([("label", "a\0b", "'a\\x00b' is not a label, nor is a\0b or \\u0000")])
+    async with repository.transaction() as tx:
+        lease = await tx.queue.claim(30)
+        assert lease is not None
+        assert await tx.queue.fail(lease, problem_document(problem))
+    job = await job_of(repository, job_id)
+    assert job.problem is not None
+    assert job.problem.errors[0].value == "a\ufffdb"
+    assert job.problem.detail.startswith("'a\\x00b' is not a label, nor is a\ufffdb or")
+
+
+async def test_last_words_that_postgresql_cannot_store_are_no_obstacle_to_a_crash(repository: Repository) -> None:
+    job_id = await enqueue(repository)
+    for _ in range(MAX_CRASHES):
+        lease = await held(repository)
+        async with repository.transaction() as tx:
+            assert await tx.queue.crash(lease, "it said: \0", 0.0)
+    job = await job_of(repository, job_id)
+    assert job.problem is not None
+    assert "it said: \ufffd" in job.problem.detail
 
 
 async def test_handing_back_and_waiting_for_a_peer_are_no_crashes(repository: Repository) -> None:

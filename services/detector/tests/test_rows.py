@@ -99,6 +99,12 @@ def test_a_value_that_a_model_does_not_take_is_named_by_column_and_row(
     assert refused.value.refusals[0].field == column
 
 
+def test_a_long_text_that_a_model_does_not_take_is_shown_by_its_ends(tmp_path: Path) -> None:
+    with pytest.raises(Unfit, match=r"row 3: 'x+\.\.\.x+' is a category that") as refused:
+        list(read_checked(stream(tmp_path, table_for_model(c=["x", "x", "x" * 1_000_000])), MODEL))
+    assert len(str(refused.value)) < 300
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

@@ -1,5 +1,6 @@
 """What counts as a label, for every service alike."""
 
+import reprlib
 from collections.abc import Mapping
 
 LABELS: Mapping[str, int] = {"0": 0, "false": 0, "no": 0, "normal": 0, "1": 1, "true": 1, "yes": 1, "anomaly": 1}
@@ -16,5 +17,5 @@ def parse_label(value: object) -> int:
         return int(value)
     label = LABELS.get(value.strip().lower()) if isinstance(value, str) else None
     if label is None:
-        raise ValueError(f"{value!r} is not a label; use {ACCEPTED}")
+        raise ValueError(f"{reprlib.repr(value)} is not a label; use {ACCEPTED}")
     return label

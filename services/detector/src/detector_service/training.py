@@ -32,6 +32,7 @@ _EXACT = 1e-14  # what rounding leaves of a score of zero
 _MAX_VERIFIED_ROWS = 1000
 _MAX_VALUES_ALONE = 5_000_000  # stock ECOD and COPOD sort all training data again for each row that is scored alone
 _BLOCK_ROWS = 65_536
+_NAME_CHARS = 100  # of a feature, in a refusal: a category may be a long text
 _QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 
 
@@ -149,7 +150,7 @@ def fit_estimator(estimator: Any, algorithm: Algorithm, features: FloatMatrix, p
 def _what_is_constant(features: FloatMatrix, pipeline: "Pipeline") -> str:
     """Names the features that are the same in every row, and what keeps texts from becoming such."""
     constant, names = np.flatnonzero(np.ptp(features, axis=0) == 0)[:N_NAMED], pipeline.feature_names
-    said = f". Constant here: {', '.join(names[number] for number in constant)}" if len(constant) else ""
+    said = f". Constant here: {', '.join(names[number][:_NAME_CHARS] for number in constant)}" if len(constant) else ""
     if any(found.is_onehot for found in pipeline.categories):
         said += ". Of texts, preprocessing.categories as frequency makes one feature that varies"
     return said

@@ -1,5 +1,6 @@
 """Rows of a data set: an Arrow IPC stream, read in blocks of bounded size."""
 
+import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -123,7 +124,7 @@ def _texts(values: pa.Array) -> NDArray[np.object_]:
 
 
 def _refused(fault: Fault, first_row: int) -> Unfit:
-    shown = "" if fault.value is None else f"{fault.value!r} "
+    shown = "" if fault.value is None else f"{reprlib.repr(fault.value)} "
     message = f"column {fault.column!r}, row {first_row + fault.row}: {shown}{fault.message}"
     return Unfit(Refusal(fault.column, None if fault.value is None else str(fault.value), message))
 

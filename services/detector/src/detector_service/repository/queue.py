@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
 from pynomaly_contracts.jobs import JobKind
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -117,7 +118,7 @@ class JobQueue:
 
     async def fail(self, lease: Lease, problem: Mapping[str, Any]) -> bool:
         """Fail for good, for a reason that trying again would not change."""
-        return await self._settle(lease, **_ended("failed", "failed"), problem=dict(problem))
+        return await self._settle(lease, **_ended("failed", "failed"), problem=_storable(problem))
 
     async def cancelled(self, lease: Lease) -> bool:
         """The work was ended because its owner asked for it."""
@@ -139,6 +140,7 @@ class JobQueue:
 
     async def crash(self, lease: Lease, reason: str, delay_s: float) -> bool:
         """Queue it again, or quarantine it if this was its last chance."""
+        reason = reason.replace("\0", "\ufffd")
         statement = sa.select(jobs.c.attempts - jobs.c.excused).where(_is_held(lease)).with_for_update()
         n_crashes = await self._connection.scalar(statement)
         if n_crashes is not None and n_crashes >= MAX_CRASHES:
@@ -184,6 +186,12 @@ def _lapsed() -> sa.ColumnElement[bool]:
 
 def _hopeless() -> sa.ColumnElement[bool]:
     return sa.or_(jobs.c.cancel_requested, jobs.c.attempts - jobs.c.excused >= MAX_CRASHES)
+
+
+def _storable(problem: Mapping[str, Any]) -> dict[str, Any]:
+    """Without NUL, which JSON can spell and PostgreSQL cannot store."""
+    document: dict[str, Any] = orjson.loads(orjson.dumps(dict(problem)).replace(rb"\u0000", rb"\ufffd"))
+    return document
 
 
 def _queued(stage: str) -> dict[str, Any]:
