@@ -132,3 +132,7 @@ def test_projections_of_categories_on_a_cut_are_nobodys_deviation() -> None:
     for seed in range(4):
         wanted = replace(request("LODA", columns), seed=seed)
         assert fit_detector(wanted, Rows(numeric, text), ignore_stage).parity < 1e-3
+
+
+def test_distances_that_pyod_takes_from_products_beyond_15_features_are_nobodys_deviation() -> None:
+    assert fit_detector(request("HDBSCAN"), mixed_rows(300), ignore_stage).parity < 1e-3

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from detector_service.compile.distances import FloatMatrix, add_nearest, doubt_of_ties
+from detector_service.compile.distances import FloatMatrix, add_nearest, doubt_of_ties, rounding_of_products
 from detector_service.compile.family import Family
 from detector_service.compile.graph import Graph
 from detector_service.compile.trees import FloatVector
@@ -23,11 +23,30 @@ def add_hdbscan(graph: Graph, rows: str, estimator: Any, training: FloatMatrix) 
 
 
 def doubt(estimator: Any, rows: FloatMatrix) -> FloatVector:
-    """Rows whose k-th and next neighbour are equally far."""
-    k = int(estimator.tree_.n_neighbors)
-    if k == len(estimator.X_train_):
-        return np.zeros(len(rows))
-    return doubt_of_ties(estimator.tree_.kneighbors(rows, n_neighbors=k + 1)[0], k)
+    """Rows whose k-th and next neighbour are equally far; and the rounding of PyOD's distances."""
+    tree, training = estimator.tree_, estimator.X_train_
+    k = int(tree.n_neighbors)
+    moved = _moved(estimator, rows) if tree._fit_method == "brute" else np.zeros(len(rows))  # noqa: SLF001
+    if k == len(training):
+        return moved
+    return moved + doubt_of_ties(tree.kneighbors(rows, n_neighbors=k + 1)[0], k)
+
+
+def _moved(estimator: Any, rows: FloatMatrix) -> FloatVector:
+    """A bound of what rounding does to the score where scikit-learn takes distances from products, (n_rows,).
+
+    It does so beyond 15 features; a row is then up to some 1e-8 of its length from its own copy.
+    """
+    training = estimator.X_train_
+    distances, numbers = estimator.tree_.kneighbors(rows)
+    norms = (rows**2).sum(axis=1) + (training**2).sum(axis=1).max()
+    error = rounding_of_products(norms, rows.shape[1])[:, np.newaxis]
+    low = 1 / (np.sqrt(distances**2 + error) + _NEAR)
+    high = 1 / (np.sqrt(np.maximum(distances**2 - error, 0)) + _NEAR)
+    scores = estimator.decision_scores_[numbers]
+    mean = np.average(scores, axis=1, weights=1 / (distances + _NEAR)).reshape(-1, 1)
+    bound: FloatVector = ((high - low) * np.abs(scores - mean)).sum(axis=1) / low.sum(axis=1)
+    return bound
 
 
 HDBSCAN = Family(add_hdbscan, doubt, keeps_training_scores=True)
