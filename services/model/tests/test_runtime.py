@@ -1,7 +1,8 @@
 """Models in memory: loaded once, bounded by bytes."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ import pytest
 from model_service.errors import ModelTooLarge
 from model_service.repository import StoredVersion
 from model_service.runtime import ModelRuntime, ServedModel
+from model_service.serving import Serving
 from pynomaly_chassis.bucket import StorageUnavailable
 from pynomaly_chassis.ids import new_id, utc_now
 from pynomaly_contracts.models import ModelVersion
@@ -179,3 +181,33 @@ async def test_a_model_that_is_no_longer_pinned_leaves_like_any_other(loader: Ga
         runtime.drop_model(pinned.version.model_id)
     await runtime.get(other)
     assert (runtime.has(pinned.version.id), runtime.has(other.version.id)) == (False, True)
+
+
+class Told:
+    """A repository that knows only what is to be in memory."""
+
+    def __init__(self, *wanted: StoredVersion) -> None:
+        self._wanted = list(wanted)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator["Told"]:
+        yield self
+
+    async def loads(self) -> list[StoredVersion]:
+        return self._wanted
+
+
+async def test_a_model_that_is_unloaded_while_its_load_is_followed_stays_out(loader: GatedLoader) -> None:
+    first, second = stored_version(), stored_version()
+    runtime = ModelRuntime(loader, budget_bytes=10**9)
+    told: Any = Told(first, second)
+    serving = Serving(told, runtime, fresh_s=60)
+    following = asyncio.create_task(serving.follow_loads())
+    await loader.began.wait()
+    for stored in (first, second):
+        serving.dropped(stored.version.model_id)
+    loader.gate.set()
+    await following
+    assert (runtime.n_loaded, loader.n_loads) == (0, 1)
+    await serving.follow_loads()
+    assert runtime.n_loaded == 2

@@ -47,6 +47,7 @@ class Serving:
         self._looks: SingleFlight[Key, ServedModel] = SingleFlight()
         self._n_changes = 0
         self._database_away = False
+        self._dropped: set[UUID] = set()  # since the loads that are being followed were read
 
     def current(self, tenant_id: str, model_ref: str | None, version_ref: str | None) -> ServedModel | None:
         """The model if it is known and in memory. Never waits."""
@@ -80,18 +81,28 @@ class Serving:
 
     def dropped(self, model_id: UUID) -> None:
         """The model is to leave memory."""
+        self._dropped.add(model_id)
         self._runtime.drop_model(model_id)
 
     async def follow_loads(self) -> None:
         """Bring into memory what every replica is to have there."""
+        self._dropped.clear()
         async with self._repository.transaction() as tx:
             wanted = await tx.loads()
         self._runtime.pin_only({stored.version.id for stored in wanted})
         for stored in wanted:
-            try:
-                await self._runtime.pin(stored)
-            except ProblemError as error:
-                log.warning("model.not_loaded", model=stored.version.model_name, problem=error.type)
+            await self._follow_load(stored)
+
+    async def _follow_load(self, stored: StoredVersion) -> None:
+        model_id = stored.version.model_id
+        if model_id in self._dropped:
+            return
+        try:
+            await self._runtime.pin(stored)
+        except ProblemError as error:
+            log.warning("model.not_loaded", model=stored.version.model_name, problem=error.type)
+        if model_id in self._dropped:  # while it was loaded
+            self._runtime.drop_model(model_id)
 
     async def close(self) -> None:
         """End every look."""
