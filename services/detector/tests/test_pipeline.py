@@ -291,6 +291,13 @@ def test_more_features_than_a_model_takes_are_refused_by_the_column_that_makes_m
         Pipeline.fit(columns, Rows(np.empty((510, 0)), texts))
 
 
+def test_texts_of_all_columns_together_are_no_more_than_a_manifest_holds() -> None:
+    columns = [SourceColumn(name=f"c{number}", type="string") for number in range(3)]
+    short = [[f"{row}", f"{row}" + "\u00e9" * 50, f"{row}" + "\u00e9" * 50] for row in range(2_000)]
+    with pytest.raises(Unfit, match=r"texts have 1,\d{3},\d{3} bytes .* of them column 'c1'; at most 1,048,576"):
+        Pipeline.fit(columns, Rows(np.empty((2_000, 0)), np.array(short, dtype=np.object_)))
+
+
 MIXED = (
     SourceColumn(name="a", missing="indicator", scaling="quantile"),
     SourceColumn(name="b", missing="median", scaling="standard"),

@@ -3,6 +3,7 @@
 The training rows' own features are what those very nodes give for them.
 """
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from detector_service.domain import Refusal, Unfit
 from detector_service.features import SourceColumn
 
 MAX_FEATURES = 1_000  # or twice the raw columns, where they are more
+MAX_TEXT_BYTES = 2**20  # of all categories as the manifest spells them, which names each up to three times
 _FEATURES = "features"
 
 
@@ -48,6 +50,7 @@ class Pipeline:
         )
         pipeline = cls(tuple(columns), filling, scaling, categories)
         _check_width(pipeline)
+        _check_texts(pipeline)
         return pipeline
 
     @property
@@ -175,3 +178,15 @@ def _check_width(pipeline: Pipeline) -> None:
         "lower preprocessing.max_categories, set categories to frequency, or leave columns out"
     )
     raise Unfit(Refusal(name, n_own, message))
+
+
+def _check_texts(pipeline: Pipeline) -> None:
+    sizes = {found.column.name: len(json.dumps(found.categories)) for found in pipeline.categories}
+    if (total := sum(sizes.values())) <= MAX_TEXT_BYTES:
+        return
+    name = max(sizes, key=sizes.__getitem__)
+    message = (
+        f"the columns' different texts have {total:,} bytes as a model spells them, {sizes[name]:,} of them column "
+        f"{name!r}; at most {MAX_TEXT_BYTES:,} are taken: group the texts, or leave columns out"
+    )
+    raise Unfit(Refusal(name, sizes[name], message))
