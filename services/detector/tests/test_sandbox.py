@@ -125,6 +125,14 @@ async def test_an_artefact_of_an_unknown_signer_is_refused(tmp_path: Path, archi
     assert refused.value.problem.type == "/problems/artefact-refused"
 
 
+async def test_an_algorithm_that_is_not_on_offer_where_the_work_is_done_is_refused(tmp_path: Path, keys: Keys) -> None:
+    request = prepared(tmp_path, b"", keys, table([0, 1] * 5))
+    request |= {"detector_name": "d", "algorithm": "Gone", "contamination": 0.1, "parameters": {}, "seed": 0}
+    with pytest.raises(ChildRefused, match="unknown algorithm 'Gone'") as refused:
+        await SANDBOX.run("train", tmp_path, {**request, "ignored_columns": [], "signing_key": str(keys[0])}, ignore)
+    assert refused.value.problem.type == "/problems/algorithm-not-here"
+
+
 async def test_a_child_that_breaks_is_a_crash_with_its_last_words(tmp_path: Path, archive: bytes, keys: Keys) -> None:
     request = prepared(tmp_path, archive, keys, table([0, 1]))
     (tmp_path / ROWS).unlink()

@@ -5,6 +5,8 @@ Reading the catalogue and validating need no PyOD; only `create_estimator` impor
 
 import argparse
 import json
+import math
+import reprlib
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pyod.models.base import BaseDetector
 
 _FILE = "algorithms.json"
+_BEYOND = 2**63
 _ROOT = Path(__file__).parents[4]  # of the repository, for what documents it
 
 
@@ -135,7 +138,7 @@ def validate_parameters(algorithm: Algorithm, parameters: Mapping[str, Any]) -> 
             message = f"{algorithm.name} has no parameter {name!r}; it has: {known}"
             raise InvalidParameter(f"parameters.{name}", value, message)
         if not _is_valid(value, properties[name]):
-            message = f"{name} must be {requirement(properties[name])}, not {value!r}"
+            message = f"{name} must be {requirement(properties[name])}, not {reprlib.repr(value)}"
             raise InvalidParameter(f"parameters.{name}", value, message)
 
 
@@ -167,8 +170,10 @@ def create_estimator(
 
 
 def _is_valid(value: Any, schema: Mapping[str, Any]) -> bool:
-    """NaN, which JSON lacks and Python compares false with every bound, is never valid."""
-    return value == value and Draft202012Validator(schema).is_valid(value)  # noqa: PLR0124
+    """Numbers that JSON lacks, and whole ones beyond 64 bits, which nothing computes with, are never valid."""
+    if isinstance(value, int | float) and not abs(value) < (_BEYOND if isinstance(value, int) else math.inf):
+        return False
+    return bool(Draft202012Validator(schema).is_valid(value))
 
 
 def _as_declared(value: Any, schema: Mapping[str, Any]) -> Any:

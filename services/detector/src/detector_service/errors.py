@@ -61,6 +61,12 @@ class DetectorForBatches(Conflict):
     type, title = "/problems/detector-for-batches", "Detector scores batches only"
 
 
+class AlgorithmNotHere(Conflict):
+    """The detector's algorithm is not on offer in this installation: of another version, or without an extra."""
+
+    type, title = "/problems/algorithm-not-here", "Algorithm is not on offer here"
+
+
 class JobFinished(Conflict):
     """The job has ended already."""
 

@@ -8,20 +8,20 @@ from pynomaly_contracts.detectors import DetectBatchRequest, Detector, Preproces
 from pynomaly_contracts.thresholds import ThresholdChoice
 
 from detector_service import domain, features
-from detector_service.algorithms import Algorithm, get_algorithm
+from detector_service.algorithms import BATCH, Algorithm, UnknownAlgorithm, get_algorithm
 from detector_service.batch_limits import check_rows
-from detector_service.errors import DataUnfit, DetectorForBatches, DetectorNotTrained
+from detector_service.errors import AlgorithmNotHere, DataUnfit, DetectorForBatches, DetectorNotTrained
 from detector_service.specs import ScoreItselfSpec, TrainSpec
 
 
 def is_for_batches(detector: Detector) -> bool:
     """Whether its algorithm scores a batch against itself."""
-    return get_algorithm(detector.algorithm).batch_only is not None
+    return detector.algorithm in BATCH
 
 
 def check_trainable(detector: Detector) -> None:
-    """Raises DetectorForBatches."""
-    algorithm = get_algorithm(detector.algorithm)
+    """Raises DetectorForBatches, AlgorithmNotHere."""
+    algorithm = _algorithm(detector)
     if algorithm.batch_only is None:
         return
     raise DetectorForBatches(
@@ -32,9 +32,9 @@ def check_trainable(detector: Detector) -> None:
 
 
 def trained_model(detector: Detector) -> str:
-    """The id of its model. Raises DetectorNotTrained, DetectorForBatches."""
-    check_trainable(detector)
+    """The id of its model, which needs no algorithm to score. Raises DetectorNotTrained, and as `check_trainable`."""
     if detector.model_id is None:
+        check_trainable(detector)
         raise DetectorNotTrained(f"detector {detector.name!r} has no model yet; train it first")
     return str(detector.model_id)
 
@@ -70,7 +70,7 @@ def train_spec(detector: Detector, dataset: Dataset) -> TrainSpec:
 
 def score_itself_spec(detector: Detector, dataset: Dataset, wanted: DetectBatchRequest) -> ScoreItselfSpec:
     """Raises DataUnfit, and Invalid for a version, which such a detector has none of, or a threshold by labels."""
-    algorithm = get_algorithm(detector.algorithm)
+    algorithm = _algorithm(detector)
     if wanted.version is not None:
         message = f"{algorithm.name} has no versions: it scores a batch against itself; leave version out"
         raise Invalid.field("body.version", wanted.version, message)
@@ -85,6 +85,13 @@ def score_itself_spec(detector: Detector, dataset: Dataset, wanted: DetectBatchR
         source_name=dataset.name,
         scored_name=wanted.name,
     )
+
+
+def _algorithm(detector: Detector) -> Algorithm:
+    try:
+        return get_algorithm(detector.algorithm)
+    except UnknownAlgorithm as error:
+        raise AlgorithmNotHere(f"detector {detector.name!r}: {error}") from error
 
 
 def _check_rows(algorithm: Algorithm, dataset: Dataset) -> None:

@@ -127,6 +127,8 @@ async def test_contamination_outside_its_range_is_refused(service: Any, contamin
         ("IForest", {"n_estimators": 0}, "body.parameters.n_estimators"),
         ("IForest", {"n_estimators": "ten"}, "body.parameters.n_estimators"),
         ("IForest", {"n_estimators": 10**30}, "body.parameters.n_estimators"),
+        ("GMM", {"tol": 10**30}, "body.parameters.tol"),
+        ("GMM", {"tol": float("inf")}, "body.parameters.tol"),
         ("KNN", {"method": "\ud800"}, "body.parameters.method"),
     ],
 )

@@ -9,8 +9,9 @@ import orjson
 from pynomaly_chassis.problems import ProblemError
 from pynomaly_scoring import ArtefactError
 
+from detector_service.algorithms import UnknownAlgorithm
 from detector_service.domain import Unfit
-from detector_service.errors import ArtefactRefused, DataUnfit, problem_document
+from detector_service.errors import AlgorithmNotHere, ArtefactRefused, DataUnfit, problem_document
 from detector_service.sandbox import ANSWER, REFUSAL, REQUEST, Report
 
 Work = Callable[[Path, dict[str, Any], Report], dict[str, Any]]
@@ -27,6 +28,8 @@ def answer(load: Callable[[], Work], folder: Path, channel: int) -> None:
         found = load()(folder, request, report)
     except Unfit as error:
         _refuse(folder, DataUnfit.because(error.refusals))
+    except UnknownAlgorithm as error:
+        _refuse(folder, AlgorithmNotHere(str(error)))
     except ArtefactError as error:
         _refuse(folder, ArtefactRefused(str(error), reason=error.reason))
     else:
