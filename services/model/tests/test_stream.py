@@ -84,6 +84,8 @@ async def test_answers_come_in_the_order_of_their_messages(register, open_stream
         ('{"id": 3}', 422, "/problems/validation", 3),
         ('{"data": [1, 2, 3], "id": 3, "extra": 1}', 422, "/problems/validation", 3),
         ('{"data": [1, 2, 3], "id": [3]}', 422, "/problems/validation", None),
+        ('{"data": [1, 2, 3], "id": 123456789012345678901234567890}', 422, "/problems/validation", None),
+        ('{"data": [1, 2, 3], "id": "\\ud800"}', 422, "/problems/validation", None),
         ('{"data": [1, 2, 3], "data": [1, 2, 3], "id": 3}', 422, "/problems/validation", None),
         ('{"data": [1, 2, 3], "model_id": "nobody", "id": 3}', 404, "/problems/not-found", 3),
         ('{"data": [1, 2, 3], "return_explanation": true, "id": 3}', 422, "/problems/not-offered", 3),

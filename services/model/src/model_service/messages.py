@@ -6,6 +6,7 @@ import msgspec
 import orjson
 from msgspec import UNSET, Meta, UnsetType
 from pynomaly_chassis.problems import Invalid, ProblemError, problem_response
+from pynomaly_contracts.problems import carried
 from pynomaly_scoring import Scores
 
 from model_service.answers import render_many, render_one
@@ -25,7 +26,8 @@ from model_service.body import (
 from model_service.runtime import ServedModel
 
 _MAX_ID = 128  # characters
-Id = Annotated[str, Meta(max_length=_MAX_ID)] | int
+_LEAST, _MOST = -(2**63), 2**63 - 1  # what JSON is written with here takes little more
+Id = Annotated[str, Meta(max_length=_MAX_ID)] | Annotated[int, Meta(ge=_LEAST, le=_MOST)]
 _Numbers = dict[str, float] | list[float | Numbers]
 _Value = float | str | bool | None
 _Values = dict[str, _Value] | list[_Value | Values]
@@ -94,13 +96,20 @@ class StreamMessage:
         if not isinstance(content, dict):
             raise Invalid.field("body", content, "send an object with data")
         given = content.pop("id", None)
-        if not (given is None or type(given) is int or (isinstance(given, str) and len(given) <= _MAX_ID)):
-            raise Invalid.field("body.id", given, f"a text of at most {_MAX_ID} characters, or a whole number")
+        if not _is_id(given):
+            raise Invalid.field("body.id", given, f"at most {_MAX_ID} characters, or a whole number of 64 bits")
         self._id = given
         return explain(content, single=_is_single(content.get("data", {})))
 
     def _with_id(self, answer: bytes) -> bytes:
         return answer if self._id is None else b'{"id":' + orjson.dumps(self._id) + b"," + answer[1:]
+
+
+def _is_id(given: Any) -> bool:
+    """Whether an answer can have it: half a surrogate pair is no text that can be written."""
+    if isinstance(given, str):
+        return len(given) <= _MAX_ID and carried(given) == given
+    return given is None or (type(given) is int and _LEAST <= given <= _MOST)
 
 
 def _rows(data: Any) -> tuple[list[Any], bool]:
