@@ -18,6 +18,15 @@ ROWS = {"age": [1.0, -2.0], "tsh": [0.5, 1.0], "t3": [0.25, 0.0]}
 Write = Callable[..., bytes]
 
 
+def people(n_rows: int) -> dict[str, Any]:
+    """Columns of the mixed model, without the city."""
+    nothing = np.zeros(n_rows)
+    return {"age": np.ones(n_rows), "smokes": nothing, "born": nothing, "seen": nothing}
+
+
+TWO_PEOPLE = people(2)
+
+
 def write_arrow(table: Any, **options: Any) -> bytes:
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
@@ -231,6 +240,42 @@ async def test_a_long_text_that_is_said_often_is_there_once(register, send, mixe
     for kind in WRITERS:
         answer = await send(kind, pa.table({**many, "city": city}))
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.0.city")
+
+
+@pytest.mark.parametrize("indices", ["int8", "uint8", "uint32", "uint64"])
+async def test_a_dictionarys_indices_may_be_of_any_kind(register, send, mixed, indices: str) -> None:
+    await register(**mixed)
+    city = pa.DictionaryArray.from_arrays(pa.array([1, 0], getattr(pa, indices)()), pa.array(["Oslo", "Rome"]))
+    answer = await send(ARROW_STREAM, pa.table({**TWO_PEOPLE, "city": city}))
+    assert read(answer)["raw_score"].to_pylist() == [2001, 1001]
+
+
+async def test_texts_are_read_from_views_and_those_that_would_be_copied_beyond_measure_refused(
+    register, send, mixed
+) -> None:
+    await register(**mixed)
+    short = pa.array(["Rome", "Oslo"], pa.string_view())
+    answer = await send(ARROW_STREAM, pa.table({**TWO_PEOPLE, "city": short}))
+    assert read(answer)["raw_score"].to_pylist() == [2001, 1001]
+    answer = await send(ARROW_STREAM, pa.table({**people(1000), "city": same_bytes_viewed(1000, 1_000_000)}))
+    assert (answer.status_code, answer.json()["type"]) == (413, "/problems/body-too-large")
+
+
+def same_bytes_viewed(n_rows: int, n_bytes: int) -> Any:
+    """As many texts, each of them the same bytes of one buffer."""
+    view = np.array([n_bytes, int.from_bytes(b"xxxx", "little"), 0, 0], "<u4")
+    buffers = [None, pa.py_buffer(np.tile(view, n_rows)), pa.py_buffer(b"x" * n_bytes)]
+    return pa.Array.from_buffers(pa.string_view(), n_rows, buffers)
+
+
+@pytest.mark.parametrize("told", [1, 2, 4, 60])
+async def test_a_footer_that_miscounts_its_rows_is_malformed(register, send, told: int) -> None:
+    await register()
+    body = write_parquet(pa.table({name: [0.0, 1.0, 2.0] for name in ROWS}), write_statistics=False)
+    footer = len(body) - 8 - int.from_bytes(body[-8:-4], "little")
+    at = body.index(bytes([0x16, 2 * 3, 0x19]), footer)  # num_rows, and the groups of rows after it
+    answer = await send(PARQUET, body[: at + 1] + bytes([2 * told]) + body[at + 2 :])
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/malformed-body")
 
 
 async def test_an_encoding_that_repeats_prefixes_is_refused(register, send, mixed) -> None:

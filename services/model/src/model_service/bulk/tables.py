@@ -50,8 +50,14 @@ def read_parquet(body: bytes, *, max_rows: int) -> Iterator[Block]:
         # Texts stay dictionaries: one long text that is said a million times is there once.
         texts = [field.name for field in schema if _is_text(field.type)]
         opened = pq.ParquetFile(pa.py_buffer(body), read_dictionary=texts)
+        n_rows = 0
         for batch in opened.iter_batches(BLOCK_ROWS, use_threads=False):
+            n_rows += batch.num_rows
+            if n_rows > planned.n_rows:  # the groups of rows say themselves how many they have
+                break
             yield from _blocks(batch)
+        if n_rows != planned.n_rows:
+            raise ValueError(f"its footer says {planned.n_rows} rows, and its groups have others")
 
 
 @contextmanager
@@ -130,8 +136,7 @@ def _values(column: Any) -> Values:
     if pa.types.is_dictionary(column.type):
         return _said_once(column)
     if pa.types.is_null(column.type) or _is_text(column.type):
-        texts: list[Any] = column.to_pylist()
-        return texts
+        return _texts(column)
     if pa.types.is_decimal(column.type):
         column = column.cast(pa.float64())
     found: np.ndarray[Any, Any] = column.to_numpy(zero_copy_only=False)
@@ -140,12 +145,26 @@ def _values(column: Any) -> Values:
 
 def _said_once(column: Any) -> Values:
     """The values of a dictionary's column: each text is made once, however long and however often it is there."""
-    codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    codes = column.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
     used, places = np.unique(codes, return_inverse=True)
     known = used[used >= 0]
     texts = np.empty(len(used), np.object_)
-    texts[len(used) - len(known) :] = column.dictionary.take(pa.array(known)).to_pylist()
+    texts[len(used) - len(known) :] = _texts(column.dictionary.take(pa.array(known)))
     return texts[places]
+
+
+def _texts(column: Any) -> list[Any]:
+    """A string_view's texts may all be the same bytes of the body, which are copied for each."""
+    if pa.types.is_string_view(column.type):
+        _check_inflated(_viewed_bytes(column))
+    texts: list[Any] = column.to_pylist()
+    return texts
+
+
+def _viewed_bytes(column: Any) -> int:
+    """Of all texts: a view is 16 bytes, the first four of them its length (Arrow's columnar format)."""
+    views = np.frombuffer(column.buffers()[1], np.uint32)[::4]
+    return int(views[column.offset : column.offset + len(column)].sum(dtype=np.int64))
 
 
 def _is_text(kind: Any) -> bool:
