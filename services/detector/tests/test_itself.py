@@ -59,7 +59,8 @@ def test_a_position_is_the_share_below_and_half_of_the_equal() -> None:
     "rows", [[[1, 2, 3, 4], [2, 1, 0, 5]], [[1e30, 0, 0, 1], [0, 1e30, 1, 0], [0, 0, 0, 0]]], ids=["two-rows", "huge"]
 )
 def test_a_few_rows_of_any_size_are_scored(name: str, rows: list[list[float]]) -> None:
-    scores = score_itself(asked(name), Rows(np.array(rows, np.float64)))
+    taken = np.minimum(np.array(rows, np.float64), 1e9 if name == "ROD" else np.inf)
+    scores = score_itself(asked(name), Rows(taken))
     assert np.isfinite(scores.raw_score).all()
 
 
@@ -102,6 +103,11 @@ def test_more_than_an_algorithm_can_do_is_refused_with_the_figure(
     names = tuple(map(str, range(n_features)))
     with pytest.raises(Unfit, match=words):
         score_itself(asked(algorithm, feature_names=names), Rows(np.ones((n_rows, n_features))))
+
+
+def test_numbers_among_which_a_median_is_never_found_are_refused_with_what_to_set(table: NDArray[np.float64]) -> None:
+    with pytest.raises(Unfit, match=r"ROD takes numbers up to 1e\+09, .* preprocessing.scaling"):
+        score_itself(asked("ROD"), Rows(table + 1e12))
 
 
 def test_parameters_that_do_not_go_together_are_refused(table: NDArray[np.float64]) -> None:

@@ -163,14 +163,14 @@ FOR_TWO_ROWS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("algorithm", sorted(set(ALGORITHMS) - {"ABOD", "CBLOF", "DeepSVDD", "PCA"}))
+@pytest.mark.parametrize("algorithm", sorted(set(ALGORITHMS) - {"ABOD", "CBLOF", "CD", "DeepSVDD", "PCA"}))
 def test_two_identical_rows_are_enough_and_neither_is_an_anomaly(algorithm: str) -> None:
     features = columns_for(algorithm, np.ones((2, 3)))
     wanted = request_for(algorithm, features, **FOR_TWO_ROWS.get(algorithm, {}))
     assert fit_detector(wanted, features, ignore_stage).n_anomalies == 0
 
 
-@pytest.mark.parametrize("algorithm", ["ABOD", "CBLOF", "PCA"])
+@pytest.mark.parametrize("algorithm", ["ABOD", "CBLOF", "CD", "PCA"])
 def test_two_identical_rows_are_refused_where_pyod_makes_nothing_of_them(algorithm: str) -> None:
     with pytest.raises(Unfit, match=algorithm):
         fit_detector(request(algorithm), np.ones((2, 3)), ignore_stage)
@@ -208,6 +208,14 @@ def test_data_that_leaves_an_algorithm_no_scale_is_refused(
     with pytest.raises(Unfit, match=sentence) as refused:
         fit_detector(request_for(algorithm, features), features, ignore_stage)
     assert refused.value.refusals[0].field == field
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "parameters"), [("HDBSCAN", {}), ("Combination", {"detectors": ["ECOD", "HDBSCAN"]})]
+)
+def test_numbers_with_which_a_fit_would_never_end_are_refused(algorithm: str, parameters: dict[str, Any]) -> None:
+    with pytest.raises(Unfit, match=r"HDBSCAN takes numbers up to 1e\+150, .* preprocessing.scaling"):
+        fit_detector(request(algorithm, **parameters), table() * 1e300, ignore_stage)
 
 
 def test_an_algorithm_of_one_column_refuses_more_and_says_so() -> None:

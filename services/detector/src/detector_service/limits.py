@@ -1,8 +1,10 @@
 """What can be trained at all: a request held against the limits, and against the size of its data."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pynomaly_scoring import Rows
 
 from detector_service.algorithms import get_algorithm
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 _MAX_CONTAMINATION = 0.5
 _MAX_WEIGHTS = 16_000_000  # 128 MB of a model
 _MAX_SEED = 2**32 - 1
+# ROD seeks a median to within 1e-5, which numbers of 1e11 are too coarse for; HDBSCAN circles among infinite distances.
+_ENDS_UP_TO = {"ROD": 1e9, "HDBSCAN": 1e150}
 
 
 def check_request(request: "FitRequest", rows: Rows) -> None:
@@ -49,6 +53,18 @@ def check_size(request: "FitRequest", n_rows: int, n_features: int) -> None:
         _check_weights(given, n_rows)
     else:
         _check_components(given, n_rows, n_features)
+
+
+def check_magnitude(names: Iterable[str], features: NDArray[np.float64]) -> None:
+    """Numbers with which an algorithm of these names would never end. features: (n_rows, n_features). Raises Unfit."""
+    largest = float(np.abs(features).max())
+    for name in names:
+        if largest > _ENDS_UP_TO.get(name, np.inf):
+            message = (
+                f"{name} takes numbers up to {_ENDS_UP_TO[name]:g}, and here are some of {largest:.3g}: set "
+                "preprocessing.scaling, or leave the column out"
+            )
+            raise Unfit(Refusal("preprocessing.scaling", largest, message))
 
 
 def _check_weights(given: Mapping[str, Any], n_rows: int) -> None:

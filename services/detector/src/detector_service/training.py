@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 from detector_service.algorithms import Algorithm, create_estimator, get_algorithm
 from detector_service.domain import N_NAMED, Refusal, Unfit
 from detector_service.features import SourceColumn
-from detector_service.limits import check_request, check_size
+from detector_service.limits import check_magnitude, check_request, check_size
 from detector_service.supervision import UNSUPERVISED, Supervision
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ def data_digest(rows: FloatMatrix | Rows, feature_names: tuple[str, ...]) -> str
 
 def fit_estimator(estimator: Any, algorithm: Algorithm, features: FloatMatrix, pipeline: "Pipeline") -> None:
     """Fit to features (n_rows, n_features), which are the pipeline's. Raises Unfit."""
+    check_magnitude((algorithm.name, *getattr(estimator, "detectors", ())), features)
     try:
         with threadpool_limits(1, "openmp"):  # k-means adds up sums of its threads as they finish
             estimator.fit(features)
