@@ -1,12 +1,17 @@
 """MLflow's scoring protocol."""
 
 import json
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from model_service.csv_rows import read_csv
+from model_service.domain import Columns
+from model_service.invocations import Asked
+from pynomaly_scoring import InputColumn
 from pynomaly_suite.served import served
 
 JSON, CSV = {"content-type": "application/json"}, {"content-type": "text/csv"}
@@ -133,6 +138,16 @@ async def test_many_rows_are_scored_on_a_thread_alike(register, send) -> None:
     assert (await send({"dataframe_split": many})).json() == {"predictions": SCORED * 5000}
     lines = FILES["csv"].splitlines(keepends=True)
     assert (await send(lines[0] + b"".join(lines[1:]) * 5000, CSV)).json() == {"predictions": SCORED * 5000}
+
+
+def test_one_long_number_takes_no_room_in_the_other_rows() -> None:
+    body = b"age\n0." + b"1" * 50_000 + b"\n" + b"1\n" * 2_000
+    tracemalloc.start()
+    rows = read_csv(body, 10_000, asked=Asked()).rows_of(Columns([InputColumn(name="age")]))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (rows.n_rows, rows.numeric[0, 0]) == (2_001, pytest.approx(1 / 9))
+    assert peak_bytes < 4_000_000
 
 
 def split(**more: Any) -> bytes:

@@ -51,7 +51,7 @@ def _rows_of(names: list[str], rows: list[list[str]], columns: Columns) -> Rows:
 def _numbers(texts: Sequence[str]) -> NDArray[np.float64] | list[Any]:
     try:
         if "_" not in "".join(texts):  # Python reads 1_000 as a number, and nobody else does
-            return np.array(texts).astype(np.float64)
+            return np.fromiter(map(float, texts), np.float64, len(texts))  # an array of texts has room for the longest
     except ValueError:
         pass
     return [_number(text) for text in texts]
