@@ -1,7 +1,9 @@
 """The threads that score what is large."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -38,6 +40,32 @@ async def test_a_waiter_that_is_cancelled_gives_its_place_back(pool: ScoringPool
     await asyncio.wait([last], timeout=0)
     gate.set()
     assert await last is True
+
+
+async def test_what_is_cancelled_before_its_turn_is_not_kept_until_then(pool: ScoringPool) -> None:
+    class Body:
+        """What work holds."""
+
+        def score(self) -> None:
+            return None
+
+    gate = threading.Event()
+    running = asyncio.create_task(pool.run(gate.wait))
+    await asyncio.wait([running], timeout=0)
+    kept = []
+    for _ in range(3):  # more than the queue has places
+        body = Body()
+        kept.append(weakref.ref(body))
+        waiting = asyncio.create_task(pool.run(body.score))
+        del body
+        await asyncio.wait([waiting], timeout=0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        del waiting
+    gc.collect()
+    assert [body() for body in kept] == [None] * 3
+    gate.set()
+    assert await running is True
 
 
 async def test_an_error_reaches_the_waiter(pool: ScoringPool) -> None:

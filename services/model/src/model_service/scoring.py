@@ -5,9 +5,9 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from fastapi.exceptions import RequestValidationError
@@ -38,16 +38,32 @@ class ScoringPool:
         """Do the work on a thread. Raises ScoringBusy at once where the queue is full."""
         if not self._places.acquire(blocking=False):
             raise ScoringBusy("every scoring thread is busy and the queue is full; try again", retry_after_s=1)
-        future = self._threads.submit(work)
-        future.add_done_callback(self._leave)  # also where the waiter was cancelled
+        task = _Task(work)
+        future = self._threads.submit(task.run)
+        future.add_done_callback(partial(self._leave, task))  # also where the waiter was cancelled
         return await asyncio.wrap_future(future)
 
     def close(self) -> None:
         """Wait for what runs; drop what waits."""
         self._threads.shutdown(cancel_futures=True)
 
-    def _leave(self, _: "Future[Any]") -> None:
+    def _leave(self, task: "_Task[Any]", _: "Future[Any]") -> None:
+        task.work = None
         self._places.release()
+
+
+class _Task(Generic[Result]):
+    """Work that may be let go of: the queue keeps what was cancelled until a thread comes by."""
+
+    __slots__ = ("work",)
+
+    def __init__(self, work: Callable[[], Result]) -> None:
+        self.work: Callable[[], Result] | None = work
+
+    def run(self) -> Result:
+        if self.work is None:
+            raise CancelledError
+        return self.work()
 
 
 class Scoring:
