@@ -183,6 +183,19 @@ async def test_a_model_that_is_no_longer_pinned_leaves_like_any_other(loader: Ga
     assert (runtime.has(pinned.version.id), runtime.has(other.version.id)) == (False, True)
 
 
+async def test_a_model_that_is_pinned_anew_while_it_is_loaded_anew_counts_once(loader: GatedLoader) -> None:
+    runtime, stored = ModelRuntime(loader, budget_bytes=10**9), stored_version()
+    pinning = asyncio.create_task(runtime.pin(stored))
+    await loader.began.wait()
+    loader.gate.set()
+    await asyncio.sleep(0)  # a turn of the loop, in which the load ends
+    assert runtime.n_loaded == 1
+    runtime.drop_model(stored.version.model_id)  # before who pins has heard of the load
+    getting = asyncio.create_task(runtime.get(stored))
+    await asyncio.gather(pinning, getting)
+    assert (loader.n_loads, runtime.n_loaded, runtime.n_bytes) == (2, 1, loader.scorer.n_bytes)
+
+
 class Told:
     """A repository that knows only what is to be in memory."""
 

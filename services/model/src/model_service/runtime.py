@@ -154,6 +154,8 @@ class ModelRuntime:
             )
 
     def _keep(self, model: ServedModel) -> None:
+        if model.version_id in self._models:  # pinned once more while it was loaded once more
+            self._drop(self._models[model.version_id])
         self._models[model.version_id] = model
         self.n_bytes += model.n_bytes
         others = [
