@@ -47,8 +47,8 @@ async def stream(socket: WebSocket) -> None:
     except ProblemError as error:
         await socket.send_denial_response(problem_response(error))
         return
-    await socket.accept()
     with streams.metrics.streaming():
+        await socket.accept()
         await _answer_all(socket, streams, caller_in(socket.headers).tenant_id)
 
 
