@@ -313,6 +313,26 @@ async def test_its_health_is_told_by_the_usual_service(channel, stub) -> None:
     assert (await refusal_of(health.Check(health_pb2.HealthCheckRequest(service="other"))))[0] == Code.NOT_FOUND
 
 
+async def test_who_watches_its_health_hears_at_once_and_takes_nobodys_place(app, make_settings, register, name) -> None:
+    settings = make_settings(max_concurrent_requests=1, shutdown_grace_s=0)
+    server = GrpcServer(settings, CollectorRegistry(), app.state.infer, app.state.catalogue)
+    await register()
+    asked = health_pb2.HealthCheckRequest(service="inference.GRPCInferenceService")
+    async with server.running(), grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        watches = [health_pb2_grpc.HealthStub(channel).Watch(asked) for _ in range(3)]
+        for watch in watches:
+            assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        answer = await service.GRPCInferenceServiceStub(channel).ModelInfer(typed_rows(name))
+    assert answer.model_name == name
+
+
+async def test_a_long_refusal_is_cut_to_what_clients_take(stub, register, name) -> None:
+    await register(features=tuple("ø" * 100 + str(number) for number in range(20)))
+    code, details = await refusal_of(stub.ModelInfer(request_for(name, typed("age", "FP64", [1], fp64_contents=[1]))))
+    assert (code, details[:12]) == (Code.INVALID_ARGUMENT, "body: input ")
+    assert len(details.encode()) <= 1500
+
+
 async def test_calls_are_counted_by_method_and_status(stub, register, name, registry) -> None:
     await register()
     await stub.ModelInfer(typed_rows(name))

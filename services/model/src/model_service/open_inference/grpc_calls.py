@@ -28,6 +28,7 @@ Work = Callable[[Caller], Awaitable[Any]]
 Metadata = Mapping[str, str]
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _MAX_BYTES = 1024
+_MAX_DETAILS = 1500  # bytes
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 # The first kind that an error is of. What is to be asked again later is UNAVAILABLE, what is too much here and now is
 # not: clients ask UNAVAILABLE again at once.
@@ -119,7 +120,12 @@ class Calls:
 
     async def _abort(self, context: Any, code: grpc.StatusCode, error: ProblemError, request_id: str) -> None:
         trailing = [(REQUEST_ID, request_id), (SERVED_BY, self._served_by), *(error.headers or {}).items()]
-        await context.abort(code, str(error), tuple(trailing))
+        await context.abort(code, _short(str(error)), tuple(trailing))
+
+
+def _short(details: str) -> str:
+    """As much as every client takes: details are sent as metadata, three bytes for one, and 8 KiB are too many."""
+    return details.encode()[:_MAX_DETAILS].decode(errors="ignore")
 
 
 def status_of(error: ProblemError) -> grpc.StatusCode:

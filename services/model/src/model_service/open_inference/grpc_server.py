@@ -16,6 +16,7 @@ from model_service.open_inference.infer import Infer
 from model_service.settings import Settings
 
 log = structlog.get_logger()
+MAX_WATCHES = 1000  # of its health: each is a call that does not end
 _STATUS = health_pb2.HealthCheckResponse
 
 
@@ -26,11 +27,26 @@ class _Health(health.aio.HealthServicer):  # type: ignore[misc] # the stubs are 
         super().__init__()
         self._is_ready = is_ready
 
+        self._n_watches = 0
+
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+        await self._ask()
+        return await super().Check(request, context)
+
+    async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802 - the protocol's name
+        if self._n_watches >= MAX_WATCHES:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{MAX_WATCHES} calls watch the health already")
+        self._n_watches += 1
+        try:
+            await self._ask()
+            await super().Watch(request, context)
+        finally:
+            self._n_watches -= 1
+
+    async def _ask(self) -> None:
         status = _STATUS.SERVING if await self._is_ready() else _STATUS.NOT_SERVING
         for service in ("", SERVICE):
             await self.set(service, status)
-        return await super().Check(request, context)
 
 
 class GrpcServer:
@@ -70,7 +86,7 @@ class GrpcServer:
             "grpc.max_receive_message_length": self._settings.max_request_bytes,
             "grpc.max_send_message_length": -1,
         }
-        at_once = 2 * self._settings.max_concurrent_requests  # those that run, and as many that wait
+        at_once = 2 * self._settings.max_concurrent_requests + MAX_WATCHES  # those that run, and as many that wait
         server = grpc.aio.server(options=list(options.items()), maximum_concurrent_rpcs=at_once)
         server.add_generic_rpc_handlers((self._service.handlers(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
