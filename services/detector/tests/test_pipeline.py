@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from detector_service.compile import Pipeline
 from detector_service.features import SourceColumn
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pynomaly_scoring import Rows
@@ -63,6 +63,7 @@ def test_robust_scaling_is_scikit_learns(training: list[float], rows: list[float
 
 @settings(deadline=None, max_examples=40)
 @given(numbers, numbers)
+@example([-1.0, -1.0], [-2.0, 0.0])
 def test_quantile_scaling_is_scikit_learns_and_never_falls(training: list[float], rows: list[float]) -> None:
     column = SourceColumn(name="a", scaling="quantile")
     every = [*training, *rows]

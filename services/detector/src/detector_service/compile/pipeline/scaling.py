@@ -126,8 +126,10 @@ def _segments(scale: Scale) -> _Segments:
 
 def _add_positions(graph: Graph, values: str, scales: Sequence[Scale]) -> str:
     found = [_segments(scale) for scale in scales]
-    # Beyond the outermost knots nothing changes, and the distance to them may overflow.
-    lowest, highest = (graph.constant([part.starts[end] for part in found]) for end in (0, -1))
+    # Beyond the outermost knots nothing changes, and the distance to them may overflow. Above the last is not on it:
+    # of a column that was constant, that alone tells a row apart.
+    lowest = graph.constant([part.starts[0] for part in found])
+    highest = graph.constant([np.nextafter(part.starts[-1], np.inf) for part in found])
     values = graph.add("Max", graph.add("Min", values, highest), lowest)
     trees = [
         balanced_tree(StepFunction(part.cuts, np.arange(len(part.starts), dtype=np.float64)), column)
