@@ -34,7 +34,7 @@ async def test_a_job_survives_the_kill_of_its_worker_and_is_registered_once(read
         first.send(signal.SIGKILL)
         await first.ended()
     ready.peers.open_gate.set()
-    async with ready.worker_here(job_lease_s=1):
+    async with ready.worker_here(job_lease_s=10):
         job = await ready.finished(job_id)
     assert job.state == "succeeded", job.problem
     assert job.attempts == 2
@@ -58,7 +58,7 @@ async def test_a_worker_that_wakes_late_cannot_finish_what_another_took_over(rea
     async with ready.worker(job_lease_s=1) as sleeper:
         await ready.peers.until(lambda peers: peers.n_row_requests == 1)
         sleeper.send(signal.SIGSTOP)
-        async with ready.worker_here(job_lease_s=1):
+        async with ready.worker_here(job_lease_s=10):
             await ready.peers.until(lambda peers: peers.n_row_requests == 2)
             sleeper.send(signal.SIGCONT)
             ready.peers.open_gate.set()
@@ -130,7 +130,7 @@ async def test_a_retry_after_registration_registers_the_same_artefact_again(read
         first.send(signal.SIGKILL)
         await first.ended()
     ready.peers.answer_gate.set()
-    async with ready.worker_here(job_lease_s=1):
+    async with ready.worker_here(job_lease_s=10):
         job = await ready.finished(job_id)
     assert job.state == "succeeded", job.problem
     assert isinstance(job.result, TrainResult)
