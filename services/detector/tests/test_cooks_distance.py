@@ -73,6 +73,14 @@ def test_columns_that_a_regression_cannot_bear_are_refused(
         CD().fit(training)
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e200], ids=["tiny", "huge"])
+def test_numbers_that_cannot_be_squared_are_refused_by_column(scale: float, training: NDArray[np.float64]) -> None:
+    training = training.copy()
+    training[:, 1] *= scale
+    with pytest.raises(ValueError, match="column 1 has numbers too large or too small to be squared"):
+        CD().fit(training)
+
+
 def test_more_values_than_can_be_compared_with_each_row_are_refused() -> None:
     with pytest.raises(ValueError, match="all 5,000,002 training values; at most 5,000,000 do"):
         CD().fit(np.zeros((2_500_001, 2)))

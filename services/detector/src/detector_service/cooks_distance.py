@@ -60,6 +60,11 @@ def _check_columns(rows: FloatMatrix) -> None:
         raise ValueError(f"column {int(flat.argmax())} is constant: leave it out")
     for centre in (0.0, rows.mean(axis=0)):
         lengths = np.linalg.norm(rows - centre, axis=0)
+        usable = np.isfinite(lengths) & (lengths > 0)
+        if not usable.all():  # a decomposition of what is not finite may never end
+            raise ValueError(
+                f"column {int(usable.argmin())} has numbers too large or too small to be squared: rescale it"
+            )
         _, singular, directions = np.linalg.svd((rows - centre) / lengths, full_matrices=False)
         if singular[-1] < _DETERMINED * singular[0]:
             column = int(np.abs(directions[-1]).argmax())
