@@ -209,6 +209,9 @@ def settings_for(urls: DatabaseUrls, keys: Path, storage: Path, **more: object) 
         "trusted_keys_path": keys / "trusted",
         "storage_path": storage,
         "grpc_port": 0,
+        # A busy machine is no outage and no crowd.
+        "model_resolve_timeout_s": 60,
+        "max_queue_wait_s": 60,
     }
     return Settings.model_validate({**values, **more})
 

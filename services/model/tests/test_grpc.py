@@ -207,7 +207,7 @@ async def test_a_crowd_is_refused_and_served_again_when_it_has_gone(stub, regist
     await register()
     queue = server.queue
     places = [queue.take() for _ in range(256)]
-    queue.service_s = 100.0
+    queue.service_s = 100_000.0
     code, _ = await refusal_of(stub.ModelInfer(typed_rows(name)))
     assert code == Code.RESOURCE_EXHAUSTED
     assert (await stub.ServerLive(protocol.ServerLiveRequest())).live
@@ -274,7 +274,7 @@ async def test_work_is_cancelled_at_its_callers_deadline(app, make_settings) -> 
             Code.DEADLINE_EXCEEDED,
             "not done within the 0.050 s that the caller gave",
         )
-        assert (await refusal_of(stub.ModelInfer(typed_rows("any"), timeout=0.5)))[0] == Code.DEADLINE_EXCEEDED
+        assert (await refusal_of(stub.ModelInfer(typed_rows("any"), timeout=2)))[0] == Code.DEADLINE_EXCEEDED
     assert endless.n_cancelled == 2
 
 

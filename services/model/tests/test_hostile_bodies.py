@@ -210,6 +210,8 @@ def serving(make_settings, make_artefact, start_service) -> tuple[ServiceProcess
             "DATABASE_URL": settings.database_url.get_secret_value(),
             "STORAGE_PATH": str(settings.storage_path),
             "TRUSTED_KEYS_PATH": str(settings.trusted_keys_path),
+            "MODEL_RESOLVE_TIMEOUT_S": str(settings.model_resolve_timeout_s),
+            "MAX_QUEUE_WAIT_S": str(settings.max_queue_wait_s),
         },
     )
     client = httpx.Client(base_url=process.url, timeout=60)

@@ -62,7 +62,7 @@ async def test_predictions_go_on_while_postgresql_is_stopped_and_follow_changes_
     server, urls = stoppable
     await asyncio.to_thread(migrate, make_settings(**urls), MIGRATIONS)
     known: dict[str, Any] = {"data": ROW, "model_id": name}
-    replica = partial(make_app, model_refresh_s=0.01, **urls)
+    replica = partial(make_app, model_refresh_s=0.01, model_resolve_timeout_s=1, **urls)
     async with make_client(replica()) as client, make_client(replica()) as other:
         await register_at(client, 1.0)
         await until(client, known, lambda answer: answer.status_code == 200)

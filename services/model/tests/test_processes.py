@@ -25,6 +25,8 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "DATABASE_URL": settings.database_url.get_secret_value(),
         "STORAGE_PATH": str(settings.storage_path),
         "TRUSTED_KEYS_PATH": str(settings.trusted_keys_path),
+        "MODEL_RESOLVE_TIMEOUT_S": str(settings.model_resolve_timeout_s),
+        "MAX_QUEUE_WAIT_S": str(settings.max_queue_wait_s),
     }
 
 

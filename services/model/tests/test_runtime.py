@@ -214,7 +214,7 @@ async def test_a_model_that_is_unloaded_while_its_load_is_followed_stays_out(loa
     first, second = stored_version(), stored_version()
     runtime = ModelRuntime(loader, budget_bytes=10**9)
     told: Any = Told(first, second)
-    serving = Serving(told, runtime, fresh_s=60)
+    serving = Serving(told, runtime, fresh_s=60, resolve_timeout_s=60)
     following = asyncio.create_task(serving.follow_loads())
     await loader.began.wait()
     for stored in (first, second):

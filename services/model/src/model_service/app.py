@@ -88,7 +88,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     checker = ArtefactChecker(load_keys, model_metrics, max_bytes=settings.max_artefact_size)
     loader = ModelLoader(artefacts, checker, model_metrics)
     runtime = ModelRuntime(loader, budget_bytes=settings.model_cache_bytes)
-    serving = Serving(repository, runtime, fresh_s=settings.model_refresh_s)
+    serving = Serving(
+        repository, runtime, fresh_s=settings.model_refresh_s, resolve_timeout_s=settings.model_resolve_timeout_s
+    )
     keys = IdempotencyKeys(database, IDEMPOTENCY_KEYS)
     pool = ScoringPool(n_threads=settings.scoring_threads, queue_size=settings.scoring_queue_size)
     url = settings.database_url.get_secret_value()

@@ -22,7 +22,6 @@ from model_service.runtime import ModelRuntime, ServedModel
 from model_service.single_flight import SingleFlight
 
 log = structlog.get_logger()
-RESOLVE_TIMEOUT_S = 1.0
 MAX_ENTRIES = 10_000
 Key = tuple[str, str | None, str | None]
 
@@ -41,8 +40,11 @@ class _Entry:
 class Serving:
     """Resolves and loads; `current` is the fast path."""
 
-    def __init__(self, repository: ModelRepository, runtime: ModelRuntime, *, fresh_s: float) -> None:
-        self._repository, self._runtime, self._fresh_s = repository, runtime, fresh_s
+    def __init__(
+        self, repository: ModelRepository, runtime: ModelRuntime, *, fresh_s: float, resolve_timeout_s: float
+    ) -> None:
+        self._repository, self._runtime = repository, runtime
+        self._fresh_s, self._resolve_timeout_s = fresh_s, resolve_timeout_s
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._looks: SingleFlight[Key, ServedModel] = SingleFlight()
         self._n_changes = 0
@@ -132,7 +134,7 @@ class Serving:
 
     async def _resolve(self, key: Key) -> StoredVersion:
         try:
-            async with asyncio.timeout(RESOLVE_TIMEOUT_S), self._repository.transaction() as tx:
+            async with asyncio.timeout(self._resolve_timeout_s), self._repository.transaction() as tx:
                 stored = await tx.version(*key)
         except TimeoutError as error:
             raise DatabaseUnavailable("the database does not answer; try again", retry_after_s=1) from error
