@@ -25,9 +25,6 @@ class Settings(ServiceSettings, StorageSettings):
     model_resolve_timeout_s: Annotated[
         float, Field(gt=0, le=60, description="How long the database may take to say which version answers.")
     ] = 1.0
-    model_lookup_timeout_s: Annotated[
-        float, Field(gt=0, le=60, description="How long the database may take to say which version is meant.")
-    ] = 1.0
     max_detection_batch_size: Annotated[int, Field(ge=1, le=100_000, description="Rows.")] = 100_000
     max_table_rows: Annotated[int, Field(ge=1, description="Of a request in Arrow or Parquet.")] = 10_000_000
     max_table_bytes: Annotated[int, Field(ge=1, description="Of a request in Arrow or Parquet.")] = 256 * MIB
