@@ -139,6 +139,29 @@ def test_wrong_columns_are_named(columns: Any, field: str, message: str) -> None
     assert message in told
 
 
+@pytest.mark.parametrize("moment", ["1970-01-01T23:00", "1969-12-31T23:59:59.999"])
+def test_a_moment_is_no_date_also_in_an_array(moment: str) -> None:
+    born = np.array(["1970-01-02", "NaT", moment], "datetime64[ms]")
+    taken = Columns([InputColumn(name="born", type="date", accepts_missing=True)])
+    np.testing.assert_array_equal(taken.of_columns([born[:2]]).numeric, [[DAY], [np.nan]])
+    with pytest.raises(RowsRefused) as refused:
+        taken.of_columns([born])
+    ((field, message),) = problems(refused)
+    assert (field, message[:22]) == ("rows.2.born", "has a time of day in U")
+
+
+@pytest.mark.parametrize("n_characters", [3, 1_000])
+def test_a_text_longer_than_any_category_is_cut_and_still_none(n_characters: int) -> None:
+    known = "x" * n_characters
+    columns = Columns([InputColumn(name="city", type="string", categories=(known,), accepts_unknown=True)])
+    texts = [known, known + "x", known + "y" * 1_000_000]
+    for rows in (columns.of_columns([texts]), columns.of_columns([np.array(texts, np.object_)])):
+        assert rows.text is not None
+        found = rows.text[:, 0].tolist()
+        assert [text == known for text in found] == [True, False, False]
+        assert max(map(len, found)) <= max(257, n_characters + 1)
+
+
 def test_a_matrix_of_float64_is_not_copied_and_others_are_read() -> None:
     matrix = np.array([[1.0, 2.0]])
     assert NUMBERS.of_matrix(matrix).numeric is matrix

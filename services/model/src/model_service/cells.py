@@ -20,6 +20,9 @@ _AT_ONCE: dict[str, frozenset[type]] = {
     "string": frozenset({str}),
 }
 _NUMBER_KINDS = "fiu"
+_DAY_S = 86_400
+_NO_DATE = "not a date; send it as ISO 8601, such as 2026-01-31"
+_SHOWN_TEXT = 256  # characters, of which a problem shows fewer
 _SECOND = np.timedelta64(1, "s")
 
 
@@ -38,6 +41,8 @@ class CellReader:
         self.column = column
         self._read_one = _READ_ONE[column.type]
         at_once = _AT_ONCE.get(column.type, frozenset())
+        # A longer text is no category, also cut. The graph copies what many rows say, row by row.
+        self._max_text = 1 + max((_SHOWN_TEXT, *map(len, column.categories)))
         self._at_once = at_once | _NONE if at_once and column.accepts_missing and not column.is_text else at_once
 
     def read(self, values: Values) -> tuple[NDArray[Any], list[WrongValue]]:
@@ -60,7 +65,8 @@ class CellReader:
         if kind == "b" and self.column.type == "boolean":
             return values.astype(np.float64), []
         if kind == "M" and self.column.type in {"date", "datetime"}:
-            return _seconds(values), []
+            seconds = _seconds(values)
+            return seconds, _with_a_time(seconds) if self.column.type == "date" else []
         message = f"{self._wanted()} are expected, not {values.dtype}"
         return self._array([]), [WrongValue(None, None, message)]
 
@@ -107,7 +113,7 @@ class CellReader:
         if not self.column.is_text:
             return np.array(values, np.float64)
         texts = np.empty(len(values), np.object_)
-        texts[:] = values
+        texts[:] = [text[: self._max_text] for text in values]
         return texts
 
     def _wanted(self) -> str:
@@ -131,8 +137,8 @@ def _boolean(value: Any) -> float:
 
 def _date(value: Any) -> float:
     moment = _moment(value)
-    if moment is None or moment.timestamp() % 86_400:
-        raise ValueError("not a date; send it as ISO 8601, such as 2026-01-31")
+    if moment is None or moment.timestamp() % _DAY_S:
+        raise ValueError(_NO_DATE)
     return moment.timestamp()
 
 
@@ -178,6 +184,12 @@ _READ_ONE: dict[str, Callable[[Any], float | str]] = {
     "datetime": _datetime,
     "string": _text,
 }
+
+
+def _with_a_time(seconds: NDArray[np.float64]) -> list[WrongValue]:
+    """Midnights elsewhere are these, too: in UTC their day is another."""
+    rows = np.flatnonzero(np.nan_to_num(seconds) % _DAY_S)
+    return [WrongValue(row, float(seconds[row]), f"has a time of day in UTC: {_NO_DATE}") for row in rows.tolist()]
 
 
 def _seconds(moments: NDArray[Any]) -> NDArray[np.float64]:
