@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -143,6 +144,34 @@ async def test_a_service_that_ends_says_so(app: FastAPI) -> None:
         await stream.recv()
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1012
+
+
+class Held:
+    """Predictions that are answered when they may be."""
+
+    def __init__(self) -> None:
+        self.began, self.may_end = asyncio.Event(), asyncio.Event()
+
+    async def message(self, _tenant_id: str, _body: bytes) -> bytes:
+        self.began.set()
+        await self.may_end.wait()
+        return b"{}"
+
+
+async def test_who_vanishes_before_the_answer_ends_the_stream_quietly(
+    app: FastAPI, open_stream: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    held: Any = Held()
+    app.state.streams = replace(app.state.streams, predictions=held)
+    async with open_stream() as stream:
+        await stream.send("{}")
+        await held.began.wait()
+        stream.transport.abort()
+        async with open_stream() as later:  # by then the server knows
+            await (await later.ping())
+        held.may_end.set()
+    assert app.state.streams.metrics.n_streams == 0
+    assert "Exception in ASGI application" not in caplog.text
 
 
 async def test_open_streams_are_counted_and_limited(make_app, make_client, open_stream: Open) -> None:

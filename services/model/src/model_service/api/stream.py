@@ -6,10 +6,11 @@ scored is held back by the connection itself.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter, WebSocket
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pynomaly_chassis.app import API_PREFIX
 from pynomaly_chassis.identity import caller_in
 from pynomaly_chassis.problems import ProblemError, problem_response
@@ -47,7 +48,7 @@ async def stream(socket: WebSocket) -> None:
     except ProblemError as error:
         await socket.send_denial_response(problem_response(error))
         return
-    with streams.metrics.streaming():
+    with streams.metrics.streaming(), suppress(WebSocketDisconnect):  # who has gone needs no answer
         await socket.accept()
         await _answer_all(socket, streams, caller_in(socket.headers).tenant_id)
 
