@@ -218,6 +218,12 @@ def test_numbers_with_which_a_fit_would_never_end_are_refused(algorithm: str, pa
         fit_detector(request(algorithm, **parameters), table() * 1e300, ignore_stage)
 
 
+def test_a_row_whose_distances_overflow_is_refused_by_its_number() -> None:
+    rows = np.vstack([np.zeros((30, 3)), np.full((1, 3), 1e308)])
+    with pytest.raises(Unfit, match="row 31 has no finite score: its values are too large"):
+        fit_detector(replace(request("INNE"), seed=1), rows, ignore_stage)
+
+
 def test_an_algorithm_of_one_column_refuses_more_and_says_so() -> None:
     with pytest.raises(Unfit, match="MAD looks at one column; name one of a, b, c") as refused:
         fit_detector(request("MAD"), table(), ignore_stage)

@@ -15,6 +15,7 @@ from detector_service.compile.graph import INPUT, OUTPUTS, Graph
 from detector_service.compile.pipeline import Pipeline
 from detector_service.compile.registry import FAMILIES
 from detector_service.compile.run import run_graph
+from detector_service.domain import Refusal, Unfit
 
 
 class Source(NamedTuple):
@@ -81,5 +82,11 @@ def _begin(training: FloatMatrix, source: Source | None) -> tuple[Graph, str]:
 
 
 def _own_scores(graph: Graph, rows: FloatMatrix | Rows) -> FloatVector:
-    """The training rows' scores by the graph itself: its ties are then ties to the last bit."""
-    return run_graph(graph.model({"raw_score": TensorProto.DOUBLE}), rows)["raw_score"]
+    """The training rows' scores by the graph itself: its ties are then ties to the last bit. Raises Unfit."""
+    scores: FloatVector = run_graph(graph.model({"raw_score": TensorProto.DOUBLE}), rows)["raw_score"]
+    finite = np.isfinite(scores)
+    if not finite.all():
+        row = int(finite.argmin()) + 1
+        message = f"row {row} has no finite score: its values are too large for the model's arithmetic; leave it out"
+        raise Unfit(Refusal("dataset_id", None, message))
+    return scores
