@@ -217,6 +217,22 @@ async def test_a_crowd_is_refused_and_served_again_when_it_has_gone(stub, regist
     assert (await stub.ModelInfer(typed_rows(name))).model_name == name
 
 
+async def test_messages_that_wait_for_their_turn_take_memory_already(make_app, make_settings) -> None:
+    app = make_app(scoring_body_bytes=1_000_000)
+    settings = make_settings(max_concurrent_requests=1, shutdown_grace_s=0)
+    held: Any = Held(app.state.infer)
+    server = GrpcServer(settings, CollectorRegistry(), held, app.state.catalogue)
+    large = request_for("any", raw("rows", "FP64", [1, 3]), raw_contents=(bytes(600_000),))
+    async with server.running(), grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        stub = service.GRPCInferenceServiceStub(channel)
+        first = stub.ModelInfer(large)
+        await held.began.wait()
+        assert (await refusal_of(stub.ModelInfer(large)))[0] == Code.RESOURCE_EXHAUSTED
+        held.may_end.set()
+        assert (await first).id == "done"
+        assert (await stub.ModelInfer(large)).id == "done"
+
+
 class Held:
     """An inference that ends when it may."""
 

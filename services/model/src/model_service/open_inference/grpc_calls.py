@@ -75,14 +75,21 @@ class Calls:
         self._metrics, self._served_by = metrics, served_by
         self.queue = Queue(max_concurrent, max_wait_s)
 
-    async def answer(self, method: str, context: Any, work: Work, *, queued: bool = True) -> Any:
-        """What `work` gives to the caller, or the status of what it raises. queued: whether it waits for its turn."""
+    async def answer(
+        self, method: str, context: Any, work: Work, *, queued: bool = True, enter: Callable[[], None] | None = None
+    ) -> Any:
+        """What `work` gives to the caller, or the status of what it raises.
+
+        queued: whether it waits for its turn. enter: done before, for what waits takes memory already.
+        """
         began_s = time.perf_counter()
         given = _metadata(context)
         request_id = _request_id(given)
         context.set_trailing_metadata(((REQUEST_ID, request_id), (SERVED_BY, self._served_by)))
         code = grpc.StatusCode.CANCELLED
         try:
+            if enter is not None:
+                enter()
             with carrying({**_travelling(given), REQUEST_ID: request_id}):
                 answer = await self._within(_left_s(given, context), given, work, queued=queued)
         except ProblemError as error:

@@ -62,11 +62,15 @@ class InferenceService:
         """Bytes to bytes: what is large is read and written on a thread."""
 
         async def work(caller: Caller) -> bytes:
-            with self.infer.counted(), self.infer.intake.place() as place:
-                place.take(len(message))
+            with self.infer.counted():
                 return await self.infer(caller.tenant_id, len(message), partial(read, message), render)
 
-        return await self.calls.answer("ModelInfer", context, work)
+        def enter() -> None:
+            with self.infer.counted():
+                place.take(len(message))
+
+        with self.infer.intake.place() as place:
+            return await self.calls.answer("ModelInfer", context, work, enter=enter)
 
     async def repository_index(self, request: Any, context: Any) -> Any:
         async def work(caller: Caller) -> Any:
