@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 from model_service.errors import ModelTooLarge
-from model_service.repository import StoredVersion
+from model_service.records import StoredVersion
 from model_service.runtime import ModelRuntime, ServedModel
 from model_service.serving import Serving
 from pynomaly_chassis.bucket import StorageUnavailable

@@ -3,8 +3,8 @@
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple, TypeVar
+from datetime import timedelta
+from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from model_service.errors import NoDefaultModel
+from model_service.records import IndexedVersion, NewVersion, StoredVersion, model_of, version_of
 from model_service.tables import ALIASES, DEFAULTS, LOADS, MODELS, VERSIONS
 
 CHANGES_CHANNEL = "model_changes"
@@ -26,32 +27,6 @@ DEFAULT, LATEST = "default", "latest"
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 Result = TypeVar("Result")
-
-
-class StoredVersion(NamedTuple):
-    """A version and where its bytes are."""
-
-    version: ModelVersion
-    tenant_id: str
-    object_key: str
-
-
-class IndexedVersion(NamedTuple):
-    """A version in the index of all."""
-
-    name: str
-    number: int
-    version_id: UUID
-
-
-class NewVersion(NamedTuple):
-    """A checked artefact whose bytes are stored. manifest: as JSON."""
-
-    object_key: str
-    digest: str
-    n_bytes: int
-    signed_by: str
-    manifest: bytes
 
 
 class ModelRepository:
@@ -99,14 +74,14 @@ class ModelTransaction:
             id=new_id(), tenant_id=tenant_id, model_id=model_id, number=number, **new._asdict()
         )
         row = (await self.connection.execute(added.returning(VERSIONS))).one()
-        return _version(row, name)
+        return version_of(row, name)
 
     async def models(self, tenant_id: str, *, before: UUID | None, limit: int) -> list[Model]:
         """Newest first, at most limit + 1."""
         query = _models(tenant_id).order_by(MODELS.c.id.desc()).limit(limit + 1)
         if before is not None:
             query = query.where(MODELS.c.id < before)
-        return [_model(row) for row in await self.connection.execute(query)]
+        return [model_of(row) for row in await self.connection.execute(query)]
 
     async def model(self, tenant_id: str, reference: str) -> Model:
         """Raises NotFound, NoDefaultModel."""
@@ -116,7 +91,7 @@ class ModelTransaction:
             named = MODELS.c.id == model_id if (model_id := as_uuid(reference)) else MODELS.c.name == reference
             row = (await self.connection.execute(_models(tenant_id).where(named))).one_or_none()
             if row is not None:
-                return _model(row)
+                return model_of(row)
         raise _not_found("model_id", reference, f"there is no model {reference[:128]!r}")
 
     async def versions(self, tenant_id: str, model: Model, *, before: UUID | None, limit: int) -> list[ModelVersion]:
@@ -125,7 +100,7 @@ class ModelTransaction:
         if before is not None:
             query = query.where(VERSIONS.c.id < before)
         query = query.order_by(VERSIONS.c.id.desc()).limit(limit + 1)
-        return [_version(row, model.name) for row in await self.connection.execute(query)]
+        return [version_of(row, model.name) for row in await self.connection.execute(query)]
 
     async def index(self, tenant_id: str, limit: int) -> list[IndexedVersion]:
         """At most `limit` versions of all models, by name and number."""
@@ -160,7 +135,7 @@ class ModelTransaction:
         if row is None:
             message = f"model {model.name!r} has no version {version_ref[:128]!r}"
             raise _not_found("version", version_ref, message)
-        return StoredVersion(_version(row, model.name), tenant_id, row.object_key)
+        return StoredVersion(version_of(row, model.name), tenant_id, row.object_key)
 
     async def delete_model(self, tenant_id: str, model: Model) -> None:
         """A tombstone: the name is free at once, bytes are collected later."""
@@ -229,7 +204,7 @@ class ModelTransaction:
             .where(MODELS.c.deleted_at.is_(None))
         )
         rows = await self.connection.execute(query)
-        return [StoredVersion(_version(row, row.name), row.tenant_id, row.object_key) for row in rows]
+        return [StoredVersion(version_of(row, row.name), row.tenant_id, row.object_key) for row in rows]
 
     async def known_keys(self, object_keys: Sequence[str]) -> set[str]:
         """Those of the keys that a row names."""
@@ -286,32 +261,3 @@ def _models(tenant_id: str) -> sa.Select[Any]:
     is_default = sa.exists().where(DEFAULTS.c.tenant_id == tenant_id, DEFAULTS.c.model_id == MODELS.c.id)
     query = sa.select(MODELS, aliases.label("aliases"), is_default.label("is_default"))
     return query.where(MODELS.c.tenant_id == tenant_id, MODELS.c.deleted_at.is_(None))
-
-
-def _model(row: sa.Row[Any]) -> Model:
-    return Model(
-        id=row.id,
-        name=row.name,
-        latest_version=str(row.latest_version),
-        aliases=row.aliases or {},
-        is_default=row.is_default,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
-
-
-def _version(row: sa.Row[Any], model_name: str) -> ModelVersion:
-    manifest: dict[str, Any] = orjson.loads(row.manifest)
-    made: datetime = row.created_at
-    about = {
-        "id": row.id,
-        "model_id": row.model_id,
-        "model_name": model_name,
-        "version": str(row.number),
-        "digest": row.digest,
-        "n_bytes": row.n_bytes,
-        "signed_by": row.signed_by,
-        "created_at": made,
-        "updated_at": made,
-    }
-    return ModelVersion.model_validate({**manifest, "dataset_id": manifest["dataset_id"] or None, **about})

@@ -16,7 +16,7 @@ from model_service.artefacts import ArtefactChecker, ArtefactStore
 from model_service.domain import Columns
 from model_service.errors import ModelTooLarge
 from model_service.metrics import ModelMetrics
-from model_service.repository import StoredVersion
+from model_service.records import StoredVersion
 from model_service.single_flight import SingleFlight
 
 log = structlog.get_logger()

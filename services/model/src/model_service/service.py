@@ -13,7 +13,8 @@ from pynomaly_contracts.models import DefaultModel, LoadedModel, Model, ModelVer
 from pynomaly_scoring import Artefact
 
 from model_service.artefacts import ArtefactChecker, ArtefactStore, sha256
-from model_service.repository import DEFAULT, LATEST, IndexedVersion, ModelRepository, ModelTransaction, NewVersion
+from model_service.records import IndexedVersion, NewVersion
+from model_service.repository import DEFAULT, LATEST, ModelRepository, ModelTransaction
 from model_service.runtime import ModelRuntime
 from model_service.serving import Serving
 

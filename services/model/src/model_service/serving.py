@@ -17,7 +17,8 @@ from pynomaly_chassis.database import DatabaseUnavailable
 from pynomaly_chassis.problems import NotFound, ProblemError
 
 from model_service.errors import NoDefaultModel
-from model_service.repository import DEFAULT, ModelRepository, StoredVersion
+from model_service.records import StoredVersion
+from model_service.repository import DEFAULT, ModelRepository
 from model_service.runtime import ModelRuntime, ServedModel
 from model_service.single_flight import SingleFlight
 
