@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import pytest
 from pynomaly_chassis.problems import MalformedBody
 
 JSON = {"content-type": "application/json"}
@@ -36,6 +37,15 @@ async def test_large_bodies_together_over_the_cap_are_told_to_come_back(make_app
         sender.go_on.set()
         assert (await first).status_code == 422
         assert (await client.post(BATCH, content=LARGE, headers=JSON)).json()["type"] == "/problems/malformed-body"
+
+
+@pytest.mark.parametrize("path", [BATCH, "/v2/models/any/infer", "/invocations"])
+async def test_a_large_body_that_stops_on_its_way_gives_its_room_back(make_app, make_client, path: str) -> None:
+    async with make_client(make_app(scoring_body_bytes=1_000_000, body_stall_s=0.05)) as client:
+        answer = await client.post(path, content=Sender().body(), headers=JSON)
+        assert answer.status_code == 408
+        assert "stopped for 0.05 s after 600000 bytes" in answer.text
+        assert (await client.post(BATCH, content=LARGE, headers=JSON)).status_code == MalformedBody.status
 
 
 async def test_a_body_over_the_cap_that_is_alone_is_read(make_app, make_client) -> None:

@@ -101,7 +101,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.registry = registry = Registry(
         repository=repository, keys=keys, store=artefacts, checker=checker, runtime=runtime, serving=serving
     )
-    intake = Intake(max_bytes=settings.scoring_body_bytes)
+    intake = Intake(max_bytes=settings.scoring_body_bytes, stall_s=settings.body_stall_s)
     scoring = Scoring(serving, pool, intake, model_metrics)
     max_rows = settings.max_detection_batch_size
     app.state.predictions = Predictions(

@@ -58,6 +58,12 @@ class ScoringBusy(Unavailable):
     type, title = "/problems/scoring-busy", "Too much is being scored"
 
 
+class BodyStalled(ProblemError):
+    """The sender of a large body stopped in the middle."""
+
+    status, type, title = 408, "/problems/body-stalled", "The body stopped coming"
+
+
 class TooManyStreams(Unavailable):
     """As many streams are open as this process serves."""
 

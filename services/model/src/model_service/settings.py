@@ -34,3 +34,4 @@ class Settings(ServiceSettings, StorageSettings):
     scoring_threads: Annotated[int, Field(ge=1, le=256)] = os.cpu_count() or 1
     scoring_queue_size: Annotated[int, Field(ge=0, le=10_000, description="Scorings that may wait for a thread.")] = 32
     scoring_body_bytes: Annotated[int, Field(ge=1, description="Bodies that are held at once, together.")] = 256 * MIB
+    body_stall_s: Annotated[float, Field(gt=0, description="A large body may stop for so long on its way.")] = 30
