@@ -30,7 +30,7 @@ FORBIDDEN = {
     Service.MODEL: ["sklearn", "pyod", "pandas", "pytest", *OTHERS[Service.MODEL]],
     Service.GATEWAY: ["numpy", "sklearn", "pyod", "pytest", *OTHERS[Service.GATEWAY]],
 }
-MOST_MIB = {Service.DATASET: 650, Service.DETECTOR: 1300, Service.MODEL: 600, Service.GATEWAY: 400}
+MOST_MIB = {Service.DATASET: 750, Service.DETECTOR: 1300, Service.MODEL: 700, Service.GATEWAY: 400}
 # What was found where it should not be, one a line.
 LOOK = """
 import os, shutil, sys
@@ -39,9 +39,10 @@ from pathlib import Path
 tools = [name for name in ("gcc", "cc", "git", "uv", "make") if shutil.which(name)]
 modules = [name for name in sys.argv[1:] if util.find_spec(name)]
 left = [name for name in ("/src", "/wheels", "/opt/build", "/root/.cache") if os.path.exists(name)]
+PUBLIC = ("cacert.pem", "roots.pem")  # certificates of authorities, which certifi and grpcio bring along
 secret = [name for name in os.environ if name.endswith(("PASSWORD", "TOKEN", "SECRET", "ACCESS_KEY"))]
 ours = [path for root in ("/opt/pynomaly", "/var/lib/pynomaly") for path in Path(root).rglob("*")]
-files = [path for path in ours if path.suffix in (".pem", ".key", ".env") and path.name != "cacert.pem"]
+files = [path for path in ours if path.suffix in (".pem", ".key", ".env") and path.name not in PUBLIC]
 folders = [path for path in ours if path.name in ("tests", ".git", ".cache") and path.is_dir()]
 print(os.getuid(), *tools, *modules, *left, *secret, *files, *folders)
 """
