@@ -34,6 +34,12 @@ async def peer() -> AsyncIterator[FaultServer]:
 
 @pytest.fixture
 def policy() -> CallPolicy:
-    """Patient with the call; the breaker opens after three failures in a row."""
+    """Patient with the call and the connection; the breaker opens after three failures in a row."""
     breaker = BreakerPolicy(failure_rate=None, consecutive_failures=3, jitter=0.0)
-    return CallPolicy(attempt_timeout_s=10.0, total_timeout_s=20.0, retry=RetryPolicy(wait_s=0.0), breaker=breaker)
+    return CallPolicy(
+        attempt_timeout_s=10.0,
+        total_timeout_s=20.0,
+        connect_timeout_s=10.0,
+        retry=RetryPolicy(wait_s=0.0),
+        breaker=breaker,
+    )

@@ -119,11 +119,12 @@ async def test_of_fifty_concurrent_calls_exactly_three_reach_a_peer_on_trial(
 async def test_a_thousand_cancelled_calls_leave_nothing_behind(
     session: ResilientSession, peer: FaultServer, policy: CallPolicy, events: list[CallEvent]
 ) -> None:
+    patient = dataclasses.replace(policy, connect_timeout_s=60.0, attempt_timeout_s=60.0, total_timeout_s=120.0)
     assert await ask(session, peer, policy) == 200
     n_tasks = len(asyncio.all_tasks())
     peer.play(hang())
     for _ in range(10):
-        calls = [asyncio.create_task(ask(session, peer, policy, "POST")) for _ in range(100)]
+        calls = [asyncio.create_task(ask(session, peer, patient, "POST")) for _ in range(100)]
         async with asyncio.timeout(60):
             await peer.wait_until(lambda peer: peer.n_waiting == 100)
             for call in calls:
