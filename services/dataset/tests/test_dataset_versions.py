@@ -143,6 +143,31 @@ async def test_of_versions_made_at_once_of_the_same_one_only_one_counts(
     assert (now["version"], now["n_rows"]) == (str(1 + n_made), 2 + n_made)
 
 
+async def test_a_target_belongs_to_the_versions_in_which_it_was_named(
+    upload: Upload, add: Add, client: httpx.AsyncClient
+) -> None:
+    await upload(b"a,b\n5,0\n6,1\n", target_column="b")
+    refused = await add(b"a,c\n5,0\n", mode="replace")
+    assert (refused.status_code, "no column 'b'" in refused.text) == (422, True)
+    assert (await add(b"a,b\n7,1\n", mode="replace")).status_code == 201
+    assert (await client.patch(TABLE, json={"target_column": None})).status_code == 200
+    assert (await add(b"a,b\n5,anything\n", mode="replace")).status_code == 201
+    for version, target in (("1", "b"), ("2", None), ("3", None)):
+        assert (await client.get(TABLE, params={"version": version})).json()["target_column"] == target
+        quality = await client.get(f"{TABLE}/quality", params={"version": version})
+        assert (quality.status_code, quality.json()["target_column"]) == (200, target), quality.text
+
+
+async def test_a_target_named_later_is_none_of_the_versions_before(
+    upload: Upload, add: Add, client: httpx.AsyncClient
+) -> None:
+    await upload(b"a,b\n5,anything\n")
+    assert (await add(b"a,b\n5,0\n6,1\n", mode="replace")).status_code == 201
+    assert (await client.patch(TABLE, json={"target_column": "b"})).status_code == 200
+    assert (await client.get(TABLE, params={"version": "1"})).json()["target_column"] is None
+    assert (await client.get(f"{TABLE}/quality", params={"version": "1"})).status_code == 200
+
+
 @pytest.mark.parametrize("path", [TABLE, f"{TABLE}/rows", f"{TABLE}/quality", f"{TABLE}/sample"])
 async def test_an_unknown_version_is_not_found(path: str, upload: Upload, client: httpx.AsyncClient) -> None:
     await upload(FIRST)

@@ -184,6 +184,7 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
     "old-excel": ({"content": b"\xd0\xcf\x11\xe0" * 9}, 415, "old Excel"),
     "sheet": ({"content": excel(), "sheet": "third"}, 422, "it has Sheet1"),
     "encoding": ({"content": CSV_TEXT, "encoding": "klingon"}, 422, "is no encoding"),
+    "encoding-of-host-names": ({"content": CSV_TEXT, "encoding": "punycode"}, 422, "is no encoding"),
     "codec-that-is-no-text": ({"content": CSV_TEXT, "encoding": "zlib"}, 422, "is no encoding"),
     "wrong-encoding": ({"content": b"a,b\n1,\x81\n", "encoding": "cp1252"}, 422, "is not cp1252"),
     "format": ({"content": CSV_TEXT, "format": "xml"}, 422, "format"),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from pynomaly_suite.postgres import DatabaseUrls
 from pynomaly_suite.pytest_plugin import StartService
@@ -52,7 +53,9 @@ class Service:
 
     @property
     def peak_mib(self) -> int:
-        """The most memory that it ever had resident."""
+        """The most memory that it ever had resident; where nobody tells that, what it has now."""
+        if sys.platform != "linux":  # the kernel tells the peak on Linux alone
+            return int(psutil.Process(self._process.pid).memory_info().rss) // 2**20
         status = Path(f"/proc/{self._process.pid}/status").read_text("ascii")
         return int(status.split("VmHWM:")[1].split()[0]) // 1024
 
@@ -123,7 +126,6 @@ def test_a_folder_that_cannot_be_written_is_said_in_one_line(tmp_path: Path, dat
     assert len(ended.stderr.splitlines()) == 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells a process's peak memory on Linux alone")
 def test_an_upload_of_any_size_needs_a_bounded_amount_of_memory(start: Start) -> None:
     service = start()
     piece = b"0.12345678,-1.23456789,text,2024-01-31,17\n" * 25_000

@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack
 from typing import BinaryIO
 
 from fastapi import Response
@@ -47,11 +48,13 @@ def range_of(asked: Mapping[str, str], etag: str) -> tuple[int, int | None] | No
 
 async def spooled(content: AsyncIterator[bytes], spool: Spool) -> BinaryIO:
     """The whole content in a file without a name: it is gone when it is closed. Raises StorageFull."""
-    with room_needed(), spool.file(".rows") as path:
-        file = path.open("w+b", buffering=0)
+    with ExitStack() as opened:
+        opened.enter_context(room_needed())
+        file = opened.enter_context(opened.enter_context(spool.file(".rows")).open("w+b"))
         async for piece in content:
             await asyncio.to_thread(file.write, piece)
-        return file
+        await asyncio.to_thread(file.flush)
+        return os.fdopen(os.dup(file.fileno()), "rb")
 
 
 def part_of(file: BinaryIO, wanted: tuple[int, int | None], headers: dict[str, str], media_type: str) -> Response:

@@ -22,7 +22,10 @@ from dataset_service.tables import NAME_INDEX, datasets, earlier_versions
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _NUMERIC = ("integer", "number")
-_OF_A_VERSION = ("version", "n_rows", "columns", "sha256", "size_bytes", "source", "object_key", "made_by")
+_OF_A_VERSION = (
+    *("version", "n_rows", "columns", "target_column", "sha256"),
+    *("size_bytes", "source", "object_key", "made_by"),
+)
 Result = TypeVar("Result")
 
 
@@ -106,8 +109,9 @@ class Transaction:
         row = await self._row(tenant_id, reference)
         return StoredDataset(_dataset(row), row.object_key)
 
-    async def _row(self, tenant_id: str, reference: str) -> sa.Row[Any]:
+    async def _row(self, tenant_id: str, reference: str, *, locked: bool = False) -> sa.Row[Any]:
         statement = sa.select(datasets).where(self._is(tenant_id, reference))
+        statement = statement.with_for_update() if locked else statement
         row = (await self.connection.execute(statement)).one_or_none()
         if row is None:
             raise _not_found(reference)
@@ -136,10 +140,8 @@ class Transaction:
     async def add_version(self, tenant_id: str, before: StoredDataset, new: NewVersion) -> DatasetVersion:
         """Put `new` in the place of `before`. Raises DatasetChanged (409) where that is no longer the newest."""
         dataset = before.dataset
-        is_newest = sa.and_(self._is(tenant_id, str(dataset.id)), datasets.c.version == dataset.version)
-        row = (await self.connection.execute(sa.select(datasets).where(is_newest).with_for_update())).one_or_none()
-        if row is None:
-            raise DatasetChanged(f"data set {dataset.name!r} has changed meanwhile; look at it, then try again")
+        row = await self._row(tenant_id, str(dataset.id), locked=True)
+        _refuse_changed(row, dataset)
         kept = {name: getattr(row, name) for name in _OF_A_VERSION}
         kept |= {"dataset_id": row.id, "tenant_id": tenant_id, "created_at": row.version_created_at or row.created_at}
         await self.connection.execute(sa.insert(earlier_versions).values(kept))
@@ -147,7 +149,8 @@ class Transaction:
         values["columns"] = [column.model_dump() for column in new.columns]
         values["source"] = new.source.model_dump()
         now = sa.func.now()
-        change = sa.update(datasets).where(is_newest).values(**values, updated_at=now, version_created_at=now)
+        is_it = datasets.c.id == row.id
+        change = sa.update(datasets).where(is_it).values(**values, updated_at=now, version_created_at=now)
         changed = (await self.connection.execute(change.returning(datasets))).one()
         return _version(row.id, changed, row)
 
@@ -167,19 +170,22 @@ class Transaction:
             statement = statement.where(datasets.c.id < before)
         return [_dataset(row) for row in await self.connection.execute(statement)]
 
-    async def update(self, tenant_id: str, dataset_id: UUID, changes: Mapping[str, Any]) -> Dataset:
-        """changes: new values by column. Raises DatasetNotFound (404), NameTaken (409)."""
+    async def update(self, tenant_id: str, dataset: Dataset, changes: Mapping[str, Any]) -> Dataset:
+        """changes: new values by column. dataset: as it was when they were checked.
+
+        Raises DatasetNotFound (404), NameTaken, DatasetChanged (409).
+        """
+        row = await self._row(tenant_id, str(dataset.id), locked=True)
+        if "target_column" in changes:
+            _refuse_changed(row, dataset)
         values = {**changes, "updated_at": sa.func.now()}
-        statement = sa.update(datasets).where(self._is(tenant_id, str(dataset_id))).values(values).returning(datasets)
+        statement = sa.update(datasets).where(datasets.c.id == row.id).values(values).returning(datasets)
         try:
-            row = (await self.connection.execute(statement)).one_or_none()
+            return _dataset((await self.connection.execute(statement)).one())
         except IntegrityError as error:
             if NAME_INDEX not in str(error.orig):
                 raise
             raise _name_taken(str(changes.get("name")), "body.name") from error
-        if row is None:
-            raise _not_found(str(dataset_id))
-        return _dataset(row)
 
     async def delete(self, tenant_id: str, reference: str) -> None:
         """Leave a tombstone. Raises DatasetNotFound (404)."""
@@ -233,6 +239,12 @@ def _not_found(reference: str) -> DatasetNotFound:
     return DatasetNotFound(message, errors=[FieldProblem(field="path.dataset", message=message, value=reference)])
 
 
+def _refuse_changed(row: sa.Row[Any], known: Dataset) -> None:
+    """Raises DatasetChanged where labels were checked of another version, or of another column."""
+    if (row.version, row.target_column) != (known.version, known.target_column):
+        raise DatasetChanged(f"data set {known.name!r} has changed meanwhile; look at it, then try again")
+
+
 def _no_version(row: sa.Row[Any], version: str) -> VersionNotFound:
     message = f"data set {row.name!r} has no version {version[:200]!r}; its newest is {row.version!r}"
     return VersionNotFound(message, errors=[FieldProblem(field="query.version", message=message, value=version)])
@@ -244,11 +256,8 @@ def _dataset(row: sa.Row[Any], earlier: sa.Row[Any] | None = None) -> Dataset:
     if earlier is not None:
         said |= {name: getattr(earlier, name) for name in _OF_A_VERSION}
     numeric = [column["name"] for column in said["columns"] if column["type"] in _NUMERIC]
-    features = [name for name in numeric if name != row.target_column]
-    names = {column["name"] for column in said["columns"]}
-    target = row.target_column if row.target_column in names else None
-    more = {"feature_columns": features, "n_features": len(features), "target_column": target}
-    return Dataset.model_validate(said | more)
+    features = [name for name in numeric if name != said["target_column"]]
+    return Dataset.model_validate(said | {"feature_columns": features, "n_features": len(features)})
 
 
 def _version(dataset_id: UUID, row: sa.Row[Any], before: sa.Row[Any] | None) -> DatasetVersion:

@@ -208,7 +208,7 @@ class DatasetService:
             table = Table(dataset.n_rows, tuple(dataset.columns), group_rows)
             async with self._objects.opened(stored.object_key) as path:
                 await self._compute(check_labels, path, table, changes["target_column"])
-        return await self._repository.run(lambda tx: tx.update(tenant_id, dataset.id, changes))
+        return await self._repository.run(lambda tx: tx.update(tenant_id, dataset, changes))
 
     async def split(
         self, tenant_id: str, reference: str, wanted: SplitRequest, *, idempotency_key: str | None

@@ -10,6 +10,8 @@ from dataset_service.errors import InvalidFile
 
 UTF8 = "utf-8"
 _PIECE_BYTES = 1024 * 1024
+# Of host names and of programs' source; punycode also takes the square of a piece's length.
+_NO_FILE_HAS = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"})
 _MARKS = {  # the longer first: the mark of UTF-16 begins that of UTF-32
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -27,7 +29,7 @@ def encoding_of(head: bytes, wanted: str | None) -> str:
     except LookupError as error:
         message = "is no encoding known here; say utf-8, utf-16, cp1252, latin-1, shift_jis, ..."
         raise Invalid.field("body.encoding", wanted, message) from error
-    if not found._is_text_encoding:  # noqa: SLF001 - as bytes.decode asks: zip and rot13 are codecs, too
+    if found.name in _NO_FILE_HAS or not found._is_text_encoding:  # noqa: SLF001 - as bytes.decode asks: zip and rot13 are codecs, too
         raise Invalid.field("body.encoding", wanted, "is no encoding of text")
     return UTF8 if found.name in (UTF8, "utf-8-sig", "ascii") else found.name
 
