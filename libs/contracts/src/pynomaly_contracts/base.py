@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 Item = TypeVar("Item")
 
-RESERVED_NAMES = frozenset({"edge", "compare", "upload", "latest", "default"})
+RESERVED_NAMES = frozenset({"edge", "compare", "upload", "imports", "latest", "default"})
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 
 

@@ -26,6 +26,11 @@ class SourceFile(Answer):
     encoding: str | None = Field(default=None, examples=["utf-8"])
     null_words: list[str] | None = Field(default=None, description="What stands for a missing value, in any case.")
     sheet: str | None = Field(default=None, description="Of an Excel file.")
+    origin: str | None = Field(
+        default=None,
+        description="Of an import: the address without its query, or sql: and the connection's name.",
+        examples=["s3://readings/2026/january.parquet", "sql:warehouse"],
+    )
 
 
 class Column(Answer):
@@ -83,6 +88,15 @@ class DatasetVersions(Answer):
     """Every version, the newest first."""
 
     items: list[DatasetVersion]
+
+
+class DownloadLink(Answer):
+    """Where the rows can be fetched from the object storage itself, by whoever has this link."""
+
+    url: str
+    expires_at: datetime
+    media_type: str
+    n_rows: int
 
 
 class DatasetUpdate(Request):
