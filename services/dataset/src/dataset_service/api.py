@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
+from pynomaly_chassis.accepting import prefers_html
 from pynomaly_chassis.app import json_router
 from pynomaly_chassis.idempotency import IdempotencyKey
 from pynomaly_chassis.identity import CurrentCaller
@@ -25,7 +26,7 @@ from pynomaly_contracts.media import ARROW_STREAM, CSV, EXCEL, HTML, JSON, NDJSO
 from dataset_service.formats import READABLE
 from dataset_service.quality_page import render_page
 from dataset_service.reading import UploadFields, VersionFields
-from dataset_service.rows import FORMATS, RowsWanted, prefers_html
+from dataset_service.rows import FORMATS, RowsWanted
 from dataset_service.versions import VersionService
 
 router = json_router("/datasets", "datasets")

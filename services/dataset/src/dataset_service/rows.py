@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 import polars as pl
 import polars.selectors as cs
+from pynomaly_chassis.accepting import media_ranges
 from pynomaly_contracts.datasets import Dataset
-from pynomaly_contracts.media import ARROW_STREAM, CSV, HTML, JSON, NDJSON, PARQUET
+from pynomaly_contracts.media import ARROW_STREAM, CSV, NDJSON, PARQUET
 
 from dataset_service.errors import NotAcceptable
 from dataset_service.filters import parse_filters
@@ -161,31 +162,11 @@ FORMATS = (
 )
 
 
-def prefers_html(accept: str) -> bool:
-    """Whether an Accept header names HTML, and JSON not before it: as browsers do."""
-    kinds = [kind for kind, quality in _ranges(accept) if quality > 0]
-    return HTML in kinds and JSON not in kinds[: kinds.index(HTML)]
-
-
 def negotiate(accept: str) -> RowFormat:
     """The format that an Accept header wants most; CSV where it does not care. Raises NotAcceptable (406)."""
-    for wanted, quality in _ranges(accept):
+    for wanted, quality in media_ranges(accept):
         for offered in FORMATS:
             if quality > 0 and wanted in ("*/*", offered.media_type, offered.media_type.partition("/")[0] + "/*"):
                 return offered
     listed = ", ".join(offered.media_type for offered in FORMATS)
     raise NotAcceptable(f"Accept: {accept[:200]} has none of {listed}", offered=[f.media_type for f in FORMATS])
-
-
-def _ranges(accept: str) -> list[tuple[str, float]]:
-    """Media ranges with their qualities, the most wanted first."""
-    return sorted((_media_range(item) for item in accept.split(",")), key=lambda found: -found[1])
-
-
-def _media_range(item: str) -> tuple[str, float]:
-    kind, *parameters = (part.strip().lower() for part in item.split(";"))
-    quality = next((part.removeprefix("q=") for part in parameters if part.startswith("q=")), "1")
-    try:
-        return kind, float(quality)
-    except ValueError:
-        return kind, 0.0
