@@ -34,6 +34,6 @@ def confusion(verdicts: Verdicts) -> ConfusionMatrix:
     return ConfusionMatrix(
         true_positives=hits,
         false_positives=false_alarms,
-        true_negatives=verdicts.n_normals - false_alarms,
-        false_negatives=verdicts.n_anomalies - hits,
+        true_negatives=int(verdicts.n_normals) - false_alarms,
+        false_negatives=int(verdicts.n_anomalies) - hits,
     )

@@ -125,10 +125,10 @@ def _verdict_errors(verdicts: Verdicts, random: np.random.Generator) -> dict[str
 
 def _n_rows(verdicts: Verdicts) -> Mapping[str, int]:
     """Of how many rows each figure is a share, or of the rarer kind where it compares the two."""
-    rarer = min(verdicts.n_anomalies, verdicts.n_normals)
+    n_anomalies, n_normals = int(verdicts.n_anomalies), int(verdicts.n_normals)
     return {
-        **dict.fromkeys((*OF_RANKINGS, "f1"), rarer),
+        **dict.fromkeys((*OF_RANKINGS, "f1"), min(n_anomalies, n_normals)),
         "precision": int(verdicts.hits + verdicts.false_alarms),
-        "recall": verdicts.n_anomalies,
-        "false_alarm_rate": verdicts.n_normals,
+        "recall": n_anomalies,
+        "false_alarm_rate": n_normals,
     }

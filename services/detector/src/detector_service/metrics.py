@@ -35,12 +35,15 @@ class Ranking(NamedTuple):
 
 
 class Verdicts(NamedTuple):
-    """Rows that are called anomalies, (...), of n_anomalies and n_normals: hits are anomalies, false_alarms are not."""
+    """Rows that are called anomalies, (...), of n_anomalies and n_normals: hits are anomalies, false_alarms are not.
+
+    n_anomalies, n_normals: the same of all samples, or (...), of each.
+    """
 
     hits: IntArray
     false_alarms: IntArray
-    n_anomalies: int
-    n_normals: int
+    n_anomalies: int | IntArray
+    n_normals: int | IntArray
 
 
 def rank(labels: BoolVector, scores: FloatVector) -> Ranking:
