@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import obstore
 from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store
@@ -19,6 +19,9 @@ from pynomaly_chassis.settings import StorageSettings
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Config  # of the stubs alone
+
+RemoteStore = S3Store | GCSStore | AzureStore
+"""What is no local folder."""
 
 # Bucket tries again, under a budget; the client library's own tries would multiply with its.
 _ONCE: "RetryConfig" = {"max_retries": 0}
@@ -53,14 +56,20 @@ def open_store(settings: StorageSettings) -> ObjectStore:
         assert settings.storage_path is not None  # noqa: S101 - StorageSettings checks it
         settings.storage_path.mkdir(parents=True, exist_ok=True)
         return LocalStore(settings.storage_path)
-    if settings.storage_type == "s3":
-        return _s3(settings)
-    if settings.storage_type == "gcs":
-        return GCSStore(settings.bucket, client_options=_PATIENT, retry_config=_ONCE)
-    return AzureStore(settings.bucket, client_options=_PATIENT, retry_config=_ONCE)
+    assert settings.bucket is not None  # noqa: S101 - StorageSettings checks it
+    return open_bucket(settings, settings.storage_type, settings.bucket)
 
 
-def _s3(settings: StorageSettings) -> S3Store:
+def open_bucket(settings: StorageSettings, kind: Literal["s3", "gcs", "azure"], bucket: str) -> RemoteStore:
+    """A bucket, this service's own or another, by the credentials and the endpoint that this service has."""
+    if kind == "s3":
+        return _s3(settings, bucket)
+    if kind == "gcs":
+        return GCSStore(bucket, client_options=_PATIENT, retry_config=_ONCE)
+    return AzureStore(bucket, client_options=_PATIENT, retry_config=_ONCE)
+
+
+def _s3(settings: StorageSettings, bucket: str) -> S3Store:
     """What is not said is left to the environment, as AWS's own tools read it."""
     config: S3Config = {}
     if settings.aws_region:
@@ -71,7 +80,7 @@ def _s3(settings: StorageSettings) -> S3Store:
         config["access_key_id"] = settings.aws_access_key_id.get_secret_value()
         config["secret_access_key"] = settings.aws_secret_access_key.get_secret_value()
     client_options: ClientConfig = {**_PATIENT, "allow_http": settings.aws_allow_http}
-    return S3Store(settings.bucket, config=config, client_options=client_options, retry_config=_ONCE)
+    return S3Store(bucket, config=config, client_options=client_options, retry_config=_ONCE)
 
 
 async def put_exclusive(store: ObjectStore, key: str, content: bytes) -> None:
