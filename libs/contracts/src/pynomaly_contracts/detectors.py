@@ -142,6 +142,21 @@ class DetectorUpdate(Request):
     description: Description | None = None
 
 
+class DetectorChanges(DetectorUpdate):
+    """What a clone does otherwise than the detector that it is made of; what is not said is as there."""
+
+    algorithm: str | None = Field(
+        default=None, max_length=64, description="Another one needs its own parameters said; {} are its defaults."
+    )
+
+
+class CloneRequest(Request):
+    """A new detector, not yet trained, that is set up as another one but for some changes."""
+
+    name: ResourceName
+    changes: DetectorChanges = DetectorChanges()
+
+
 class Detector(Resource):
     """An algorithm with its parameters. Its model, once trained, has its name."""
 
@@ -157,6 +172,7 @@ class Detector(Resource):
     state: Literal["untrained", "trained"] = "untrained"
     model_id: UUID | None = None
     latest_version: str | None = None
+    cloned_from: UUID | None = Field(default=None, description="The detector that it was set up as.")
 
 
 class TrainRequest(Request):
@@ -164,6 +180,18 @@ class TrainRequest(Request):
 
     dataset_id: str = Field(min_length=1, max_length=128, description="Id or name.")
     dataset_version: str | None = Field(default=None, max_length=32)
+
+
+class RetrainRequest(Request):
+    """Train the next version as the one before, on the same data set as it is now or on another one."""
+
+    dataset_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=128,
+        description="Id or name; without: the one that the latest version was trained on.",
+    )
+    dataset_version: str | None = Field(default=None, max_length=32, description="Default: the newest.")
 
 
 class EvaluateRequest(Request):

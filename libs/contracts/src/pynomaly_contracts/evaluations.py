@@ -54,19 +54,19 @@ class ComparedDetector(Answer):
     difference_interval: Interval | None = Field(
         default=None,
         description="95 % confidence interval of the difference, low and high: paired bootstrap, both detectors on the "
-        "same samples of the same rows. null where their samples are not the same ones.",
+        "same samples of the same rows; null where their samples are not the same ones.",
     )
 
 
 class NotCompared(Answer):
-    """A detector that has no evaluation to be compared by, and the call that makes one."""
+    """A detector that has no evaluation to be compared by, and the call that comes next to having one."""
 
     detector_id: UUID
     name: str
     reason: str
-    method: Literal["POST"] = "POST"
-    path: str = Field(examples=["/api/v1/detectors/01890000-0000-7000-8000-000000000001/evaluate"])
-    body: dict[str, Any] = Field(examples=[{"dataset_id": "thyroid", "dataset_version": "2"}])
+    method: Literal["POST"] | None = Field(default=None, description="null: there is no such call.")
+    path: str | None = Field(default=None, examples=["/api/v1/detectors/forest/evaluate"])
+    body: dict[str, Any] | None = Field(default=None, examples=[{"dataset_id": "thyroid", "dataset_version": "2"}])
 
 
 class Comparison(Answer):

@@ -30,6 +30,26 @@ class ConfusionMatrix(Answer):
     false_negatives: int
 
 
+class VersionBefore(Answer):
+    """The version that a retraining follows, and how the new one differs from it."""
+
+    model_version: str
+    dataset_id: UUID | None = Field(default=None, description="What it was trained on.")
+    dataset_version: str | None = None
+    threshold: float
+    metrics: Figures | None = Field(default=None, description="On the labels of its own training rows.")
+    settings_changed: list[str] = Field(
+        default=[], description="What the detector's own settings say otherwise than when it was trained."
+    )
+    agreement: float | None = Field(
+        default=None, ge=0, le=1, description="Share of the new training rows that both versions judge alike."
+    )
+    n_compared: int | None = Field(
+        default=None, description="Of how many rows: all of up to 100,000, of more so many, evenly spread."
+    )
+    agreement_absent: str | None = Field(default=None, description="Why they could not be compared.")
+
+
 class TrainResult(Answer):
     """What a training left behind."""
 
@@ -50,6 +70,8 @@ class TrainResult(Answer):
     metrics: Figures | None = Field(default=None, description="On the labels of the training rows.")
     metrics_absent: str | None = Field(default=None, description="Why the labels of the target column gave no metrics.")
     fit_duration_s: float
+    warnings: list[str] = Field(default=[], description="What may be wrong with the columns that were trained on.")
+    before: VersionBefore | None = Field(default=None, description="Of a retraining alone.")
 
 
 class EvaluateResult(Figures):
