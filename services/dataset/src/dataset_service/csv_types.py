@@ -5,7 +5,7 @@ outside text also the null words. Numbers with leading zeros are codes, and stay
 dot divides thousands, but for columns that this does not fit.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -34,10 +34,32 @@ class Parser:
 
 @dataclass(frozen=True)
 class CsvTypes:
-    """What a file's cells are."""
+    """What a file's cells are. present: of each column that is not text, its cells, null where missing."""
 
     columns: tuple[Column, ...]
     conversions: tuple[pl.Expr, ...]
+    present: Mapping[str, pl.Expr]
+
+    @property
+    def texts(self) -> list[str]:
+        return [column.name for column in self.columns if column.type == "string"]
+
+    @property
+    def integers(self) -> list[str]:
+        return [column.name for column in self.columns if column.type == "integer"]
+
+    def replaced(self, others: "CsvTypes") -> "CsvTypes":
+        """These, but for the columns that `others` has."""
+        own = zip(self.columns, self.conversions, strict=True)
+        new = dict(
+            zip(
+                (column.name for column in others.columns),
+                zip(others.columns, others.conversions, strict=True),
+                strict=True,
+            )
+        )
+        columns, conversions = zip(*(new.get(each[0].name, each) for each in own), strict=True)
+        return CsvTypes(columns, conversions, {**self.present, **others.present})
 
 
 @dataclass(frozen=True)
@@ -57,15 +79,17 @@ def infer_types(cells: pl.LazyFrame, names: Sequence[str], spelling: Spelling = 
     """cells: every column as text, in the order of `names`."""
     plain = names if spelling.is_plain else ()
     found = _first_fitting(cells, {name: _Reading(pl.col(name), _plain(name)) for name in plain})
-    codes = _zero_padded(cells, [name for name, parser in found.items() if parser.type == "integer"])
+    codes = zero_padded(cells, [name for name, parser in found.items() if parser.type == "integer"])
     undecided = [name for name in names if name not in found]
-    words = {name: _word(name, spelling.null_words) for name in undecided}
+    words = {name: word_of(name, spelling.null_words) for name in undecided}
     found |= _first_fitting(cells, {name: _Reading(word, _worded(word, spelling)) for name, word in words.items()})
     text = {name: Parser("string", pl.col(name)) for name in names}
     chosen = [text[name] if name in codes else found.get(name, text[name]) for name in names]
+    typed = [name for name in found if name not in codes]
     return CsvTypes(
         columns=tuple(Column(name=name, type=parser.type) for name, parser in zip(names, chosen, strict=True)),
         conversions=tuple(parser.cells.alias(name) for name, parser in zip(names, chosen, strict=True)),
+        present={name: words.get(name, pl.col(name)) for name in typed},
     )
 
 
@@ -82,7 +106,7 @@ def has_decimal_commas(cells: pl.LazyFrame, names: Sequence[str], null_words: Se
 
 
 def _decimal_comma(name: str, null_words: Sequence[str]) -> pl.Expr:
-    word = _word(name, null_words)
+    word = word_of(name, null_words)
     with_comma = word.str.contains(_DECIMAL_COMMA)
     return with_comma.any() & (word.is_null() | with_comma | word.str.contains(_WHOLE)).all()
 
@@ -118,17 +142,37 @@ def _plain(name: str) -> list[Parser]:
     ]
 
 
-def _zero_padded(cells: pl.LazyFrame, names: list[str]) -> set[str]:
+def zero_padded(cells: pl.LazyFrame, names: list[str]) -> set[str]:
+    """Those of the integer columns `names` that hold codes."""
     padded = [_is_zero_padded(pl.col(name)).any().alias(name) for name in names]
     row = cells.select(padded).collect(engine="streaming").row(0, named=True) if padded else {}
     return {name for name, is_code in row.items() if is_code}
+
+
+def unsure(cells: pl.LazyFrame, names: Sequence[str], null_words: Sequence[str]) -> list[str]:
+    """Those of the text columns `names` that further cells may make numbers or dates: all is missing, or codes."""
+    read = []
+    for name in names:
+        word = word_of(name, null_words)
+        read.append((word.is_null() | word.cast(pl.Float64, strict=False).is_not_null()).all().alias(name))
+    row = cells.select(read).collect(engine="streaming").row(0, named=True) if read else {}
+    return [name for name, is_open in row.items() if is_open]
+
+
+def count_missing(cells: pl.LazyFrame, present: Mapping[str, pl.Expr]) -> dict[str, int]:
+    """How many nulls each expression has."""
+    found: dict[str, int] = {}
+    for names in _batches(list(present)):
+        counts = [present[name].null_count().alias(name) for name in names]
+        found |= cells.select(counts).collect(engine="streaming").row(0, named=True)
+    return found
 
 
 def _is_zero_padded(word: pl.Expr) -> pl.Expr:
     return word.str.starts_with("0") & (word.str.len_bytes() > 1)
 
 
-def _word(name: str, null_words: Sequence[str]) -> pl.Expr:
+def word_of(name: str, null_words: Sequence[str]) -> pl.Expr:
     """The cell without spaces around it; null where it says that the value is missing."""
     word = pl.col(name).str.strip_chars()
     return pl.when(~word.str.to_lowercase().is_in(("", *null_words))).then(word)

@@ -13,9 +13,10 @@ from pynomaly_contracts.datasets import Column, SourceFile
 from pynomaly_contracts.labels import parse_label
 
 from dataset_service import arrow_file, excel, json_rows
+from dataset_service.csv_columns import CsvColumns
 from dataset_service.csv_layout import CsvLayout, check_names
 from dataset_service.csv_scan import check_csv
-from dataset_service.csv_types import NULL_WORDS, CsvTypes, Spelling, find_times, has_decimal_commas, infer_types
+from dataset_service.csv_types import Spelling, find_times
 from dataset_service.errors import InvalidFile
 from dataset_service.formats import HEAD_BYTES, compression_of, recognise
 from dataset_service.parquet import Table, block_rows, column_type, read_blocks, write_table
@@ -85,8 +86,7 @@ class Ingestion:
             schema=dict.fromkeys(layout.names, pl.String),
             glob=False,
         )
-        types, spelling = _typed(cells, layout, self.fields)
-        table = self._write(cells.select(types.conversions), n_rows, types.columns)
+        table, spelling = self._typed(cells, layout, n_rows)
         found = SourceFile(
             format="csv",
             delimiter=layout.delimiter,
@@ -96,6 +96,16 @@ class Ingestion:
             null_words=["", *spelling.null_words],
         )
         return table, found
+
+    def _typed(self, cells: pl.LazyFrame, layout: CsvLayout, n_rows: int) -> tuple[Table, Spelling]:
+        """Written by what the first rows say; again where the whole file says otherwise."""
+        columns = CsvColumns(cells, layout, self.fields)
+        guess = columns.guess(block_rows(len(layout.names), n_rows, self.source.stat().st_size))
+        table = self._write(cells.select(guess.types.conversions), n_rows, guess.types.columns)
+        if columns.holds(guess, pl.scan_parquet(self.target, glob=False)):
+            return table, guess.spelling
+        types, spelling = columns.read_all()
+        return self._write(cells.select(types.conversions), n_rows, types.columns), spelling
 
     def _ndjson(self) -> tuple[Table, SourceFile]:
         encoding = self._as_utf8()
@@ -158,18 +168,6 @@ class Ingestion:
             transcode(self.source, self.scratch, encoding)
             self.scratch.replace(self.source)
         return encoding
-
-
-def _typed(cells: pl.LazyFrame, layout: CsvLayout, fields: ReadingWanted) -> tuple[CsvTypes, Spelling]:
-    words = NULL_WORDS if fields.null_words is None else tuple(word for word in fields.null_words if word)
-    spelling = Spelling(fields.decimal or ".", words)
-    types = infer_types(cells, layout.names, spelling)
-    if fields.decimal is None and layout.delimiter != ",":
-        texts = [column.name for column in types.columns if column.type == "string"]
-        if has_decimal_commas(cells, texts, words):
-            spelling = Spelling(",", words)
-            types = infer_types(cells, layout.names, spelling)
-    return types, spelling
 
 
 @contextmanager
