@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
-from pynomaly_contracts.base import RESERVED_NAMES, ResourceName
+from pynomaly_contracts.base import RESERVED_NAMES, ResourceName, from_storage
 from pynomaly_contracts.datasets import SplitRequest
 from pynomaly_contracts.detectors import DetectorCreate
 from pynomaly_contracts.routes import ROUTES, Service, is_idempotent, owner_of
@@ -25,6 +25,13 @@ def test_a_contamination_outside_its_range_is_refused(contamination: object) -> 
 def test_an_unknown_field_is_refused_so_that_a_typo_is_never_ignored() -> None:
     with pytest.raises(ValidationError, match="contaminaton"):
         create(contaminaton=0.2)
+
+
+def test_what_is_stored_may_have_fields_of_a_newer_release_and_a_request_may_not() -> None:
+    said = {"name": "d", "algorithm": "IForest", "preprocessing": {"missing": "median", "clip": 3}, "budget": 1}
+    assert from_storage(DetectorCreate, said).preprocessing.missing == "median"
+    with pytest.raises(ValidationError, match="clip"):
+        create(preprocessing=said["preprocessing"])
 
 
 @pytest.mark.parametrize("name", [*sorted(RESERVED_NAMES), "Default", "", "a/b", "a" * 129, " a", "ä"])

@@ -2,12 +2,13 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 Item = TypeVar("Item")
+Payload = TypeVar("Payload", bound=BaseModel)
 
 RESERVED_NAMES = frozenset({"edge", "compare", "upload", "imports", "latest", "default"})
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
@@ -59,6 +60,13 @@ class Answer(BaseModel):
     """A payload that a service sends: unknown fields are ignored, so an old client reads a new service."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+def from_storage(kind: type[Payload], value: Any) -> Payload:
+    """What was stored of a payload, maybe by a newer release: fields that this one does not know are left out, at any
+    depth, where a request would be refused for them. Raises ValidationError.
+    """
+    return kind.model_validate(value, extra="ignore")
 
 
 class Resource(Answer):

@@ -53,6 +53,7 @@ class Manifest:
     preprocessing: how the graph makes numbers of the columns, as it was asked for and what it makes of them.
     threshold_interval: (low, high), 95 % confidence. metrics: figures on the labels of the training data.
     n_reference: training rows, >= 1, that the graph compares with, where it does.
+    lineage: where the model comes from, by name: ids and names of its detector, data set and training job.
     Raises ManifestInvalid on a value outside these ranges.
     """
 
@@ -75,6 +76,7 @@ class Manifest:
     threshold_interval: tuple[float, float] | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     n_reference: int | None = None
+    lineage: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         broken = self._broken_rule()
@@ -139,11 +141,17 @@ def _fields(value: object) -> dict[str, Any]:
 
 def _later_fields(value: object) -> dict[str, Any]:
     """What the first manifests did not have; null is as good as none."""
-    kinds = {"columns": list, "preprocessing": dict, "threshold_interval": list, "metrics": dict, "n_reference": int}
+    kinds = {
+        **dict.fromkeys(("columns", "threshold_interval"), list),
+        **dict.fromkeys(("preprocessing", "metrics", "lineage"), dict),
+        "n_reference": int,
+    }
     given = value if isinstance(value, dict) else {}
     taken: dict[str, Any] = {
         name: take(value, name, kind) for name, kind in kinds.items() if given.get(name) is not None
     }
+    if not all(type(value) is str for value in taken.get("lineage", {}).values()):
+        raise ValueError("lineage must hold strings")
     if "columns" in taken:
         taken["columns"] = tuple(map(InputColumn.from_object, taken["columns"]))
     if "threshold_interval" in taken:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pynomaly_chassis.problems import Invalid
+from pynomaly_contracts.base import from_storage
 from pynomaly_contracts.datasets import Dataset
 from pynomaly_contracts.detectors import DetectBatchRequest, Detector, Preprocessing
 from pynomaly_contracts.thresholds import ThresholdChoice
@@ -45,7 +46,7 @@ def train_spec(detector: Detector, dataset: Dataset) -> TrainSpec:
         message = f"data set {dataset.name!r} has {dataset.n_rows} row; training needs at least 2"
         raise DataUnfit.because([("body.dataset_id", str(dataset.id), message)])
     try:
-        preprocessing = Preprocessing.model_validate(detector.preprocessing)
+        preprocessing = from_storage(Preprocessing, detector.preprocessing)
         columns, ignored = features.choose_features(
             dataset.columns, dataset.target_column, detector.feature_columns, preprocessing
         )
@@ -60,7 +61,11 @@ def train_spec(detector: Detector, dataset: Dataset) -> TrainSpec:
         ignored_columns=ignored,
         target_column=dataset.target_column,
         threshold=_threshold(detector, dataset),
+        detector_id=detector.id,
         detector_name=detector.name,
+        dataset_name=dataset.name,
+        dataset_sha256=dataset.sha256,
+        n_rows=dataset.n_rows,
         algorithm=detector.algorithm,
         contamination=detector.contamination,
         parameters=detector.parameters,
@@ -74,14 +79,12 @@ def score_itself_spec(detector: Detector, dataset: Dataset, wanted: DetectBatchR
     if wanted.version is not None:
         message = f"{algorithm.name} has no versions: it scores a batch against itself; leave version out"
         raise Invalid.field("body.version", wanted.version, message)
-    if ThresholdChoice.model_validate(detector.threshold).method != "contamination":
+    if from_storage(ThresholdChoice, detector.threshold).method != "contamination":
         message = f"detector {detector.name!r} of {algorithm.name} takes its threshold from contamination only"
         raise Invalid.field("threshold", detector.threshold, message)
     _check_rows(algorithm, dataset)
     return ScoreItselfSpec(
         **train_spec(detector, dataset).model_dump(),
-        detector_id=detector.id,
-        n_rows=dataset.n_rows,
         source_name=dataset.name,
         scored_name=wanted.name,
     )
@@ -102,7 +105,7 @@ def _check_rows(algorithm: Algorithm, dataset: Dataset) -> None:
 
 
 def _threshold(detector: Detector, dataset: Dataset) -> ThresholdChoice:
-    choice = ThresholdChoice.model_validate(detector.threshold)
+    choice = from_storage(ThresholdChoice, detector.threshold)
     if choice.method != "contamination" and dataset.target_column is None:
         message = (
             f"data set {dataset.name!r} has no target column, and detector {detector.name!r} chooses its threshold by "

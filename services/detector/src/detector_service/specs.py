@@ -1,9 +1,11 @@
 """What a job is to do, pinned when it was asked for: a try that comes later does the very same."""
 
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pynomaly_contracts.base import from_storage
 from pynomaly_contracts.datasets import Column
 from pynomaly_contracts.detectors import Preprocessing
 from pynomaly_contracts.thresholds import ThresholdChoice
@@ -20,7 +22,8 @@ class _Spec(BaseModel):
 class TrainSpec(_Spec):
     """Fit on these columns of a data set. columns: the features' types; none are all numbers.
 
-    target_column: the labels, which the fit never sees; figures and the threshold may.
+    target_column: the labels, which the fit never sees; figures and the threshold may. detector_id, dataset_name,
+    dataset_sha256: for the model's lineage; a job of former times did not have them.
     """
 
     detector_name: str
@@ -30,16 +33,20 @@ class TrainSpec(_Spec):
     seed: int
     ignored_columns: list[str]
     columns: list[Column] = []
-    preprocessing: Preprocessing = Preprocessing()
+    preprocessing: Annotated[Preprocessing, BeforeValidator(partial(from_storage, Preprocessing))] = Preprocessing()
     target_column: str | None = None
-    threshold: ThresholdChoice = ThresholdChoice()
+    detector_id: UUID | None = None
+    dataset_name: str | None = None
+    dataset_sha256: str | None = None
+    n_rows: int | None = None
+    threshold: Annotated[ThresholdChoice, BeforeValidator(partial(from_storage, ThresholdChoice))] = ThresholdChoice()
 
 
 class ScoreItselfSpec(TrainSpec):
     """Score a data set against itself, into a new one."""
 
     detector_id: UUID
-    n_rows: int
+    n_rows: int  # type: ignore[assignment] # narrower, too
     source_name: str
     scored_name: str | None
 

@@ -57,7 +57,11 @@ class TrainTask:
     async def _train(self, lease: Lease, spec: TrainSpec, folder: Path, report: Report) -> Trained:
         report("fetching rows", 0.0)
         await self._datasets.download_rows(spec.dataset_id, spec.dataset_version, folder / ROWS)
-        request = {**spec.model_dump(mode="json"), "signing_key": str(self._signing_key)}
+        request = {
+            **spec.model_dump(mode="json"),
+            "signing_key": str(self._signing_key),
+            "job_id": str(lease.job_id),
+        }
         facts = await self._sandbox.run("train", folder, request, _part(report, 0.1, 0.9))
         archive = (folder / ARTEFACT).read_bytes()
         return await self._stash.keep(lease, Trained(archive, facts))

@@ -45,7 +45,7 @@ class FitRequest:
     """What to train. contamination: in (0, 0.5]. seed: in 0..2**32 - 1. feature_names: one per column, in order.
 
     columns: what they hold and what becomes of them, of the same names; none are all numbers, none missing.
-    preprocessing: the settings that led to that, for the manifest.
+    preprocessing: the settings that led to that, for the manifest. lineage: further origins, for the manifest.
     """
 
     algorithm: str
@@ -57,6 +57,7 @@ class FitRequest:
     dataset_version: str
     columns: tuple[SourceColumn, ...] = ()
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    lineage: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sources(self) -> tuple[SourceColumn, ...]:
@@ -225,6 +226,7 @@ def _describe(
         versions=_versions(),
         columns=source.pipeline.inputs,
         preprocessing=_about_preprocessing(request, source.pipeline),
+        lineage=request.lineage,
         n_reference=compiled.n_reference or None,
     )
 

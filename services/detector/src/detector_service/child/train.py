@@ -1,6 +1,7 @@
 """Rows to a signed artefact."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 from pynomaly_contracts.datasets import Column
 from pynomaly_scoring import Rows
 
+from detector_service.child.confinement import cores
 from detector_service.child.rows import read_blocks, read_labels
 from detector_service.domain import Unfit
 from detector_service.features import source_columns
@@ -16,19 +18,20 @@ from detector_service.signing import sign_artefact
 from detector_service.specs import TrainSpec
 from detector_service.supervision import Supervision, supervise
 from detector_service.thresholds import Target
+from detector_service.streamed import FloatMatrix, RowStream, fit_streamed, is_streamed
 from detector_service.training import FitRequest, TrainedDetector, fit_detector
 
-_STAGES = {"fit": "fitting", "compile": "compiling", "verify": "verifying", "done": "signing"}
+_STAGES = {"survey": "drawing rows", "score": "scoring rows", "fit": "fitting", "compile": "compiling", "verify": "verifying", "done": "signing"}
 
 
 def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any]:
     """Leaves the archive in the folder; tells how long the fit took and what is not in the manifest. Raises Unfit."""
     spec = TrainSpec.model_validate(request)
+    wanted = fit_request(spec, request.get("job_id"))
     report("reading rows", 0.0)
-    rows = read_rows(folder / ROWS, columns_of(spec))
     supervision, unlabelled = _supervised(folder / ROWS, spec)
     began_s = time.perf_counter()
-    trained = _fit(spec, rows, supervision, report)
+    trained = _trained(folder, spec, wanted, supervision, report)
     fit_duration_s = time.perf_counter() - began_s
     (folder / ARTEFACT).write_bytes(sign_artefact(trained.model, trained.manifest, Path(request["signing_key"])))
     return {
@@ -66,8 +69,8 @@ def _supervised(path: Path, spec: TrainSpec) -> tuple[Supervision, str | None]:
         return Supervision(), str(error)
 
 
-def fit_request(spec: TrainSpec) -> FitRequest:
-    """The same, as the fit has it."""
+def fit_request(spec: TrainSpec, job_id: str | None = None) -> FitRequest:
+    """The same, as the fit has it. job_id: of the job that trains."""
     return FitRequest(
         algorithm=spec.algorithm,
         parameters=spec.parameters,
@@ -78,11 +81,35 @@ def fit_request(spec: TrainSpec) -> FitRequest:
         dataset_version=spec.dataset_version,
         columns=source_columns(columns_of(spec), spec.preprocessing),
         preprocessing=spec.preprocessing.model_dump(exclude_none=True),
+        lineage=_lineage(spec, job_id),
     )
 
 
-def _fit(spec: TrainSpec, rows: Rows, supervision: Supervision, report: Report) -> TrainedDetector:
+def _lineage(spec: TrainSpec, job_id: str | None) -> dict[str, str]:
+    """What the manifest tells of where the model comes from, beside what it was fitted with."""
+    told = {
+        "detector_id": spec.detector_id,
+        "detector_name": spec.detector_name,
+        "dataset_name": spec.dataset_name,
+        "dataset_sha256": spec.dataset_sha256,
+        "job_id": job_id,
+    }
+    return {name: str(value) for name, value in told.items() if value is not None}
+
+
+def _trained(
+    folder: Path, spec: TrainSpec, wanted: FitRequest, supervision: Supervision, report: Report
+) -> TrainedDetector:
+    """From a stream of the rows where they are many and few of them will do, else from all of them in memory."""
+
     def on_stage(stage: str, done: float) -> None:
         report(_STAGES.get(stage, stage), 0.1 + 0.85 * done)
 
-    return fit_detector(fit_request(spec), rows, on_stage, supervision)
+    if spec.n_rows is not None and is_streamed(wanted, spec.n_rows):
+        stream = RowStream(lambda: _numbers(folder / ROWS, spec), spec.n_rows, folder, cores())
+        return fit_streamed(wanted, stream, on_stage, supervision)
+    return fit_detector(wanted, read_rows(folder / ROWS, columns_of(spec)), on_stage, supervision)
+
+
+def _numbers(path: Path, spec: TrainSpec) -> Iterator[FloatMatrix]:
+    return (block.rows.numeric for block in read_blocks(path, columns_of(spec)))
