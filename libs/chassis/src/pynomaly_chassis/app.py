@@ -1,41 +1,26 @@
 """A FastAPI application as every service wants it."""
 
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
 from pynomaly_contracts.media import PROBLEM
 from pynomaly_contracts.problems import Problem
 
+from pynomaly_chassis.admin import ADMIN_PATH, Admin, admin_router
 from pynomaly_chassis.bare import Shortcut
+from pynomaly_chassis.cors import with_cors
 from pynomaly_chassis.health import Vitals, health_router
+from pynomaly_chassis.json_route import JsonRoute
 from pynomaly_chassis.middleware import BodyLimit
 from pynomaly_chassis.pressure import guarded
-from pynomaly_chassis.problems import ErrorForms, UnsupportedMediaType, install_problem_handlers
-from pynomaly_chassis.strict_json import StrictRequest
+from pynomaly_chassis.problems import ErrorForms, install_problem_handlers
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 API_PREFIX = "/api/v1"
-
-
-class JsonRoute(APIRoute):
-    """A route whose body, if it takes one, is JSON and nothing else (415), each key once (422)."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-        if self.body_field is None:
-            return handle
-
-        async def handle_json(request: Request) -> Response:
-            content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if content_type != "application/json":
-                raise UnsupportedMediaType(f"send application/json, not {content_type or 'an untyped body'!r}")
-            return await handle(StrictRequest(request.scope, request.receive))
-
-        return handle_json
+ADMIN_BYTES = 64 * 1024
 
 
 def json_router(path: str, tag: str) -> APIRouter:
@@ -50,12 +35,14 @@ def create_service(
     description: str,
     routers: list[APIRouter],
     lifespan: Lifespan,
+    admin: Admin[Any] | None = None,
     body_limit: BodyLimit | None = None,
     error_forms: ErrorForms | None = None,
     is_front_door: bool = False,
 ) -> FastAPI:
     """The application: routes, health, problems, metrics, deadlines, the limit of its load.
 
+    `admin`: what is behind the admin routes, which a front door brings with `routers`.
     `body_limit` says the most bytes that a path takes; by default MAX_REQUEST_SIZE_MB everywhere.
     `error_forms` says where errors are no problems, but what another protocol has in their place.
     `is_front_door`: /status and /openapi.json speak of the whole suite and come with `routers`.
@@ -65,23 +52,41 @@ def create_service(
         title=title,
         description=description,
         version=settings.app_version,
-        lifespan=lifespan,
+        lifespan=lifespan if admin is None else _with_admin(lifespan, admin),
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
         openapi_url=None if is_front_door else "/openapi.json",
     )
-    for router in [*routers, health_router(vitals, status=not is_front_door)]:
+    own = [health_router(vitals, status=not is_front_door)]
+    if admin is not None and not is_front_door:
+        own.append(admin_router(admin))
+    for router in [*routers, *own]:
         app.include_router(router)
     install_problem_handlers(app, error_forms)
-    limit = body_limit or (lambda _: settings.max_request_bytes)
+    limit = _limited(body_limit or (lambda _: settings.max_request_bytes))
     sheds = vitals.resilience.settings.enabled
     app.add_middleware(Shortcut, routes=[route for router in routers for route in router.routes])
     app.add_middleware(
         guarded, settings=settings, metrics=vitals.metrics, body_limit=limit, sheds=sheds, forms=error_forms
     )
+    if settings.cors_enabled:
+        app.add_middleware(with_cors, settings=settings)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's own way to extend it
     return app
+
+
+def _limited(body_limit: BodyLimit) -> BodyLimit:
+    return lambda path: ADMIN_BYTES if path.startswith(ADMIN_PATH) else body_limit(path)
+
+
+def _with_admin(lifespan: Lifespan, admin: Admin[Any]) -> Lifespan:
+    @asynccontextmanager
+    async def both(app: FastAPI) -> AsyncIterator[None]:
+        async with lifespan(app), admin.running():
+            yield
+
+    return both
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -113,10 +113,11 @@ def health_router(vitals: Vitals, *, status: bool = True) -> APIRouter:
         response.status_code = 200 if found.status == "ok" else 503
         return found
 
-    @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
     async def metrics() -> Response:
         return Response(generate_latest(vitals.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
+    if vitals.settings.prometheus_enabled:
+        router.get("/metrics", summary="Prometheus metrics", response_class=Response)(metrics)
     if status:
         router.add_api_route("/status", vitals.status, response_model=Status, summary="This service and its peers")
     return router

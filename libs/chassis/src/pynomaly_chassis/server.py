@@ -3,15 +3,20 @@
 import argparse
 import asyncio
 import gc
+import signal
 import sys
 from collections.abc import Callable, Mapping
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
 from pynomaly_chassis.logs import configure_logs
+from pynomaly_chassis.replaced import replaced_in
 from pynomaly_chassis.settings import ServiceSettings
+from pynomaly_chassis.sources import read_sources
 
+log = structlog.get_logger()
 Command = Callable[[], None]
 
 
@@ -31,7 +36,9 @@ def serve(app: Callable[[], ASGIApp], settings: ServiceSettings, *, websocket_me
 
     websocket_message_bytes: the most that a message of a WebSocket may have; None, there are no WebSockets.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the application follows it; its default is the end
     configure_logs(settings.log_level, settings.log_format, service=settings.service_name)
+    _tell_replaced()
     config = uvicorn.Config(
         lambda: _lasting(app()),
         factory=True,
@@ -58,6 +65,12 @@ def serve(app: Callable[[], ASGIApp], settings: ServiceSettings, *, websocket_me
     server.run()
     if not server.started:
         sys.exit(1)
+
+
+def _tell_replaced() -> None:
+    """One line for each setting that is given and does nothing."""
+    for setting in replaced_in(read_sources(()).values):
+        log.warning("setting.not_heeded", name=setting.name, instead=setting.instead)
 
 
 def _lasting(app: ASGIApp) -> ASGIApp:

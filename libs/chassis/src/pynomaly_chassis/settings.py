@@ -1,17 +1,32 @@
 """Settings that every service has, from the unprefixed environment, validated at start."""
 
-import os
-import sys
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from pynomaly_chassis.reading import RELOADABLE, load_settings
+
+__all__ = ["MIB", "RELOADABLE", "ServiceSettings", "StorageSettings", "Words", "load_settings"]
 MIB = 1024 * 1024
-Loaded = TypeVar("Loaded", bound=BaseSettings)
+MIN_TOKEN_CHARS = 32
+
+
+def _words(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    if given.lstrip().startswith("["):
+        return json.loads(given)
+    return tuple(word.strip() for word in given.split(",") if word.strip())
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+"""A comma list, or a list in JSON."""
+Megabytes = Annotated[int, Field(ge=1, le=4096)]
 
 
 class ServiceSettings(BaseSettings):
@@ -19,32 +34,59 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
-    service_name: str
-    app_version: str = "0.1.0"
-    app_label_version: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,63}$")] = ""
-    environment: str = "development"
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)]
+    service_name: str = Field(description="What it calls itself in its log and its answers.")
+    app_version: str = Field(default="0.1.0", description="What it says of its version.")
+    app_label_version: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,63}$")] = Field(
+        default="", description="The `version` label of the pod, which answers tell."
+    )
+    environment: str = Field(default="development", description="Shown in /status.")
+    host: str = Field(default="127.0.0.1", description="The address that it listens on.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(description="The port that it listens on; 0: any free one.")
+    config_dir: Path | None = Field(
+        default=None, description="A folder with a file per setting, NAME, read again when the settings are."
+    )
+    admin_token: Annotated[
+        SecretStr | None, RELOADABLE, Field(description="What opens /api/v1/admin: 32 characters or more.")
+    ] = None
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_format: Literal["json", "console"] = "json"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], RELOADABLE] = Field(
+        default="INFO", description="The least that is logged."
+    )
+    log_format: Literal["json", "console"] = Field(default="json", description="For programs, or for people.")
+    prometheus_enabled: bool = Field(
+        default=True,
+        validation_alias=AliasChoices("prometheus_enabled", "enable_metrics"),
+        description="Whether /metrics answers.",
+    )
 
-    database_url: SecretStr
+    cors_enabled: bool = Field(default=False, description="Whether pages of CORS_ORIGINS may call the API.")
+    cors_origins: Words = Field(
+        default=(),
+        validation_alias=AliasChoices("cors_origins", "cors_allowed_origins"),
+        description="Origins, such as https://app.example.com: a comma list, or JSON.",
+    )
+    cors_allow_methods: Words = ("GET", "POST", "PUT", "PATCH", "DELETE")
+    cors_allow_headers: Words = ("*",)
+    cors_allow_credentials: bool = False
+
+    database_url: SecretStr = Field(
+        description="postgresql://user:password@host:port/database of the role that serves."
+    )
     database_host: str | None = Field(default=None, description="In place of DATABASE_URL: its parts.")
     database_port: Annotated[int, Field(ge=1, le=65535)] = 5432
     database_name: str | None = None
     database_user: str | None = None
     database_password: SecretStr | None = None
-    migration_database_url: SecretStr | None = None
-    database_pool_size: Annotated[int, Field(ge=1, le=200)] = 5
-    database_max_overflow: Annotated[int, Field(ge=0, le=200)] = 10
-    database_pool_timeout: Annotated[float, Field(gt=0, le=60)] = 5.0
-    database_pool_recycle: Annotated[int, Field(ge=1)] = 1800
+    migration_database_url: SecretStr | None = Field(default=None, description="Of the role that owns the schema.")
+    database_pool_size: Annotated[int, Field(ge=1, le=200, description="Connections that are kept.")] = 5
+    database_max_overflow: Annotated[int, Field(ge=0, le=200, description="More of them, under load.")] = 10
+    database_pool_timeout: Annotated[float, Field(gt=0, le=60, description="Seconds to wait for one.")] = 5.0
+    database_pool_recycle: Annotated[int, Field(ge=1, description="Seconds that a connection lives.")] = 1800
 
-    max_request_size_mb: Annotated[int, Field(ge=1, le=4096)] = 64
-    max_concurrent_requests: Annotated[int, Field(ge=1, le=100_000)] = 256
+    max_request_size_mb: Annotated[Megabytes, RELOADABLE] = Field(default=64, description="MiB of a request's body.")
+    max_concurrent_requests: Annotated[int, Field(ge=1, le=100_000, description="Requests worked on at once.")] = 256
     max_queue_wait_s: Annotated[float, Field(gt=0, le=60, description="What would wait longer is refused.")] = 0.2
-    shutdown_grace_s: Annotated[int, Field(ge=0, le=600)] = 20
+    shutdown_grace_s: Annotated[int, Field(ge=0, le=600, description="Seconds for what is in flight at the end.")] = 20
 
     @model_validator(mode="before")
     @classmethod
@@ -64,6 +106,22 @@ class ServiceSettings(BaseSettings):
         if url is not None and not url.get_secret_value().startswith("postgresql://"):
             raise ValueError("must be postgresql://user:password@host:port/database")
         return url
+
+    @field_validator("admin_token")
+    @classmethod
+    def _is_long(cls, token: SecretStr | None) -> SecretStr | None:
+        said = "" if token is None else token.get_secret_value()
+        if token is not None and (len(said) < MIN_TOKEN_CHARS or not said.isascii() or not said.isprintable()):
+            raise ValueError(f"must be {MIN_TOKEN_CHARS} printable ASCII characters or more; `openssl rand -hex 32`")
+        return token
+
+    @model_validator(mode="after")
+    def _credentials_have_origins(self) -> Self:
+        if self.cors_enabled and not self.cors_origins:
+            raise ValueError("CORS_ORIGINS is needed where CORS_ENABLED is true: whose pages may call")
+        if self.cors_enabled and self.cors_allow_credentials and "*" in self.cors_origins:
+            raise ValueError("CORS_ORIGINS cannot be * where CORS_ALLOW_CREDENTIALS is true: name the origins")
+        return self
 
     @property
     def served_by(self) -> str:
@@ -91,10 +149,10 @@ class StorageSettings(BaseSettings):
     What an AWS setting leaves open is looked up as AWS's own tools do: environment, web identity, instance metadata.
     """
 
-    storage_type: Literal["local", "s3", "gcs", "azure"] = "local"
+    storage_type: Literal["local", "s3", "gcs", "azure"] = Field(default="local", description="What keeps the bytes.")
     storage_path: Path | None = Field(default=None, description="Folder of the local store.")
-    storage_bucket: str | None = None
-    aws_s3_bucket: str | None = None
+    storage_bucket: str | None = Field(default=None, description="The bucket or container.")
+    aws_s3_bucket: str | None = Field(default=None, description="The same, by its older name.")
     aws_region: str | None = None
     aws_endpoint_url: str | None = Field(default=None, description="An S3 server that is not Amazon's.")
     aws_access_key_id: SecretStr | None = None
@@ -116,41 +174,3 @@ class StorageSettings(BaseSettings):
         if (self.aws_endpoint_url or "").startswith("http://") and not self.aws_allow_http:
             raise ValueError("AWS_ENDPOINT_URL is without TLS: make it https://, or set AWS_ALLOW_HTTP=true")
         return self
-
-
-def load_settings(kind: type[Loaded]) -> Loaded:
-    """Read the environment, or end the process with exit code 2 and a line per wrong setting.
-
-    NAME_FILE in place of NAME: the setting is what that file holds, as secrets are mounted.
-    """
-    from_files: dict[str, Any] = {
-        name: _content(name.upper()) for name in kind.model_fields if os.environ.get(f"{name.upper()}_FILE")
-    }
-    try:
-        return kind(**from_files)
-    except ValidationError as error:
-        _refuse(error)
-
-
-def _content(name: str) -> str:
-    file = os.environ[f"{name}_FILE"]
-    if os.environ.get(name):
-        _end(f"{name}: is set twice, by {name} and by {name}_FILE")
-    try:
-        return Path(file).read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        _end(f"{name}_FILE: cannot read {file}: {error}")
-
-
-def _refuse(error: ValidationError) -> NoReturn:
-    for wrong in error.errors(include_url=False, include_context=False):
-        name = ".".join(str(part) for part in wrong["loc"]).upper() or "settings"
-        secret = name.endswith(("URL", "PASSWORD", "KEY")) or wrong["type"] == "missing"
-        given = "" if secret or not wrong["loc"] else f" (given: {wrong['input']!r})"
-        print(f"{name}: {wrong['msg']}{given}", file=sys.stderr)  # noqa: T201 - logs are not set up yet
-    raise SystemExit(2)
-
-
-def _end(message: str) -> NoReturn:
-    print(message, file=sys.stderr)  # noqa: T201 - logs are not set up yet
-    raise SystemExit(2)
