@@ -22,14 +22,17 @@ from pynomaly_chassis.idempotency import (
     idempotency_table,
 )
 from pynomaly_chassis.ids import new_id
+from pynomaly_chassis.jobs import JobQueue, JobRows, job_tables
 from pynomaly_chassis.metrics import HttpMetrics
 from pynomaly_chassis.migrations import migrate
 from pynomaly_chassis.settings import ServiceSettings
 from pynomaly_suite.testing import TemporaryPostgres
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 METADATA = sa.MetaData()
 KEYS = idempotency_table(METADATA)
 NOTES = sa.Table("notes", METADATA, sa.Column("id", sa.Uuid, primary_key=True), sa.Column("text", sa.Text))
+JOBS = job_tables(METADATA, sa.Column("note_id", sa.Uuid))
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -61,6 +64,35 @@ async def database(settings: ServiceSettings) -> AsyncIterator[Database]:
         await connection.execute(sa.delete(NOTES))
     yield opened
     await opened.close()
+
+
+class JobsInTransaction:
+    """A transaction with its statements on jobs."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection, self.tables = connection, JOBS
+        self.queue, self.jobs = JobQueue(connection, JOBS), JobRows(connection, JOBS)
+
+
+class JobDatabase:
+    """The way to the jobs, as a service's repository has it."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[JobsInTransaction]:
+        async with self.database.transaction() as connection:
+            yield JobsInTransaction(connection)
+
+
+@pytest.fixture
+async def repository(database: Database) -> JobDatabase:
+    """Without jobs."""
+    async with database.transaction() as connection:
+        for table in (JOBS.jobs, JOBS.turns, JOBS.workers):
+            await connection.execute(sa.delete(table))
+    return JobDatabase(database)
 
 
 @pytest.fixture

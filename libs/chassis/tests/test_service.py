@@ -97,7 +97,7 @@ async def test_ready_asks_the_database(client: httpx.AsyncClient, path: str) -> 
 
 async def test_status_and_database_health_tell_the_schema(client: httpx.AsyncClient) -> None:
     assert (await client.get("/health/live")).json() == {"status": "alive"}
-    assert (await client.get("/health/db")).json()["schema_revision"] == "0001"
+    assert (await client.get("/health/db")).json()["schema_revision"] == "0002"
     status = (await client.get("/status")).json()
     assert (status["service"], status["status"]) == ("notes", "ok")
 

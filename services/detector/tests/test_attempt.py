@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pytest
 from detector_service.attempt import Attempt, Terms
-from detector_service.notifications import Notifications
 from detector_service.repository import Lease, Repository, Transaction
 from detector_service.sandbox import Report
 from pydantic import BaseModel
 from pynomaly_chassis.database import Database, DatabaseUnavailable
+from pynomaly_chassis.jobs import Notifications
 from pynomaly_contracts.jobs import ConfusionMatrix, EvaluateResult, Job
 
 LEASE_S = 0.6

@@ -125,6 +125,12 @@ def problem_response(error: ProblemError, request_id: str | None = None) -> Resp
     return Response(content, error.status, dict(error.headers or {}), PROBLEM)
 
 
+def problem_document(error: ProblemError, request_id: str | None = None) -> dict[str, Any]:
+    """The error as it is kept where no request waits for it: the body of the answer it would have been."""
+    document: dict[str, Any] = orjson.loads(problem_response(error, request_id).body)
+    return document
+
+
 Render = Callable[[ProblemError, str | None], Response]
 """An error, and its request's id, as an answer."""
 

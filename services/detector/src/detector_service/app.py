@@ -12,24 +12,22 @@ from pynomaly_chassis.bucket import STORAGE_CALLS, Bucket
 from pynomaly_chassis.database import DATABASE_CALLS, Database
 from pynomaly_chassis.health import Vitals
 from pynomaly_chassis.idempotency import IdempotencyKeys
+from pynomaly_chassis.jobs import Notifications
 from pynomaly_chassis.metrics import HttpMetrics
 from pynomaly_chassis.resilience import open_resilience
 from pynomaly_chassis.settings import load_settings
 from pynomaly_chassis.storage import open_store
-from pynomaly_contracts.jobs import JobKind
 from pynomaly_resilience import Resilience, ResilientSession
 
 from detector_service.api import algorithms, detectors, jobs
 from detector_service.attempt import Terms
 from detector_service.clients import API_CALLS, WORKER_CALLS, DatasetClient, ModelClient
-from detector_service.notifications import Notifications
 from detector_service.repository import Repository
-from detector_service.repository.jobs import PROGRESS_CHANNEL, WORK_CHANNEL
 from detector_service.sandbox import Sandbox
 from detector_service.service import DetectorService, JobService
 from detector_service.settings import Settings, WorkerSettings
 from detector_service.stash import Stash
-from detector_service.tables import idempotency_keys
+from detector_service.tables import idempotency_keys, job_store
 from detector_service.tasks import DetectBatchTask, EvaluateTask, Task, TrainTask
 from detector_service.worker import Worker, sweep_folders
 
@@ -56,7 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _lifespan(settings: Settings, database: Database, resilience: Resilience) -> Lifespan:
     repository, keys = Repository(database), IdempotencyKeys(database, idempotency_keys)
     url = settings.database_url.get_secret_value()
-    progress = Notifications(url, PROGRESS_CHANNEL, application_name=settings.service_name)
+    progress = Notifications(url, job_store.progress_channel, application_name=settings.service_name)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -95,7 +93,7 @@ def _worker_lifespan(
 ) -> Lifespan:
     repository, stash = Repository(database), Stash(Bucket(open_store(settings), resilience))
     url = settings.database_url.get_secret_value()
-    work = Notifications(url, WORK_CHANNEL, application_name=settings.service_name)
+    work = Notifications(url, job_store.work_channel, application_name=settings.service_name)
     terms = Terms(repository, work, asyncio.Event(), settings.job_lease_s, settings.job_folder)
 
     @asynccontextmanager
@@ -123,7 +121,7 @@ def _worker_lifespan(
     return lifespan
 
 
-def _tasks(settings: WorkerSettings, session: ResilientSession, stash: Stash) -> dict[JobKind, Task]:
+def _tasks(settings: WorkerSettings, session: ResilientSession, stash: Stash) -> dict[str, Task]:
     datasets = DatasetClient(session, settings.dataset_service_url, is_batch=True)
     models = ModelClient(session, settings.model_service_url, is_batch=True)
     sandbox, trusted = Sandbox(settings.job_memory_limit_mb), settings.trusted_keys_path

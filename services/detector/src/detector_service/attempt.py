@@ -16,12 +16,11 @@ from typing import Any
 import structlog
 from pydantic import BaseModel
 from pynomaly_chassis.database import DatabaseUnavailable
-from pynomaly_chassis.problems import ProblemError, Unavailable
+from pynomaly_chassis.jobs import Notifications, wait_for
+from pynomaly_chassis.problems import ProblemError, Unavailable, problem_document
 from pynomaly_contracts.headers import REQUEST_ID
 from pynomaly_contracts.jobs import TrainResult
 
-from detector_service.errors import problem_document
-from detector_service.notifications import Notifications, wait_for
 from detector_service.repository import Lease, Repository, Standing, Transaction
 from detector_service.sandbox import ChildCrashed, ChildRefused
 from detector_service.tasks import Task
@@ -170,6 +169,7 @@ async def _first(*tasks: "asyncio.Task[Any]") -> "set[asyncio.Task[Any]]":
 
 async def _succeed(tx: Transaction, lease: Lease, result: BaseModel) -> bool:
     held = await tx.queue.succeed(lease, result.model_dump(mode="json"))
-    if held and isinstance(result, TrainResult) and lease.detector_id is not None:
-        await tx.detectors.mark_trained(lease.tenant_id, lease.detector_id, result.model_id, result.model_version)
+    detector_id = lease.own["detector_id"]
+    if held and isinstance(result, TrainResult) and detector_id is not None:
+        await tx.detectors.mark_trained(lease.tenant_id, detector_id, result.model_id, result.model_version)
     return held

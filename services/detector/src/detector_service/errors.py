@@ -1,19 +1,18 @@
 """What this service refuses, and why a job fails.
 
 ProblemError
-|-- NotFound       DetectorNotFound, AlgorithmNotFound, JobNotFound, DatasetNotFound, ModelNotFound
-|-- Conflict       DetectorNotTrained, DetectorForBatches, JobFinished
+|-- NotFound       DetectorNotFound, AlgorithmNotFound, DatasetNotFound, ModelNotFound
+|-- Conflict       DetectorNotTrained, DetectorForBatches
 |-- Invalid        DataUnfit
 |-- Unavailable    PeerUnavailable: asking again later helps
 |-- PeerRefused    a peer said no, in words of its own
-|-- ArtefactRefused, MemoryLimitReached, JobQuarantined: ends of jobs
+|-- ArtefactRefused, MemoryLimitReached: ends of jobs
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-from pynomaly_chassis.problems import Conflict, Invalid, NotFound, ProblemError, Unavailable, problem_response
+from pynomaly_chassis.problems import Conflict, Invalid, NotFound, ProblemError, Unavailable
 from pynomaly_contracts.problems import FieldProblem
 
 MAX_NAMED = 50
@@ -29,12 +28,6 @@ class AlgorithmNotFound(NotFound):
     """No algorithm has this name."""
 
     type, title = "/problems/algorithm-not-found", "Algorithm not found"
-
-
-class JobNotFound(NotFound):
-    """No job has this id."""
-
-    type, title = "/problems/job-not-found", "Job not found"
 
 
 class DatasetNotFound(NotFound):
@@ -65,12 +58,6 @@ class AlgorithmNotHere(Conflict):
     """The detector's algorithm is not on offer in this installation: of another version, or without an extra."""
 
     type, title = "/problems/algorithm-not-here", "Algorithm is not on offer here"
-
-
-class JobFinished(Conflict):
-    """The job has ended already."""
-
-    type, title = "/problems/job-finished", "Job has ended"
 
 
 class DataUnfit(Invalid):
@@ -107,15 +94,3 @@ class MemoryLimitReached(ProblemError):
     """The work needs more memory than a job may have."""
 
     status, type, title = 413, "/problems/job-memory-limit", "Job needs too much memory"
-
-
-class JobQuarantined(ProblemError):
-    """The job's process died too often; it is not tried again."""
-
-    status, type, title = 500, "/problems/job-quarantined", "Job is quarantined"
-
-
-def problem_document(error: ProblemError, request_id: str | None = None) -> dict[str, Any]:
-    """The error as a job keeps it: the body of the answer it would have been."""
-    document: dict[str, Any] = orjson.loads(problem_response(error, request_id).body)
-    return document

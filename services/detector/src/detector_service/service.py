@@ -9,6 +9,7 @@ import structlog
 from fastapi import Response
 from pydantic import BaseModel
 from pynomaly_chassis.idempotency import Claim, CreatedAnswer, IdempotencyKeys, Work, fingerprint
+from pynomaly_chassis.jobs import Notifications, wait_for
 from pynomaly_chassis.paging import PageRequest
 from pynomaly_chassis.problems import Invalid
 from pynomaly_chassis.travelling import carried
@@ -25,7 +26,6 @@ from pynomaly_contracts.jobs import FINISHED, Job, JobAccepted, JobKind, JobStat
 
 from detector_service import algorithms
 from detector_service.clients import DatasetClient, ModelClient
-from detector_service.notifications import Notifications, wait_for
 from detector_service.pinning import (
     check_columns,
     check_trainable,

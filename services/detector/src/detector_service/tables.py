@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from pynomaly_chassis.idempotency import idempotency_table
+from pynomaly_chassis.jobs import job_tables
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 metadata = sa.MetaData()
@@ -23,38 +24,41 @@ detectors = sa.Table(
     sa.Column("seed", sa.BigInteger, nullable=False),
     sa.Column("model_id", UUID(as_uuid=True)),
     sa.Column("latest_version", sa.Text),
+    sa.Column("cloned_from", UUID(as_uuid=True)),
     sa.Column("created_at", _MOMENT, nullable=False),
     sa.Column("updated_at", _MOMENT, nullable=False),
     sa.Column("deleted_at", _MOMENT),
 )
 
-# attempts: raised by each claim; the number of an attempt is its fencing token.
-# excused: attempts that ended without fault (handed back, peer away); attempts - excused is the count of crashes.
-jobs = sa.Table(
-    "jobs",
+job_store = job_tables(
+    metadata,
+    sa.Column("detector_id", UUID(as_uuid=True)),
+    work_channel="detector_work",
+    progress_channel="detector_progress",
+)
+jobs = job_store.jobs
+
+# paired: figures of bootstrap samples, as detector_service.paired writes them; null where there are none.
+evaluations = sa.Table(
+    "evaluations",
     metadata,
     sa.Column("id", UUID(as_uuid=True), primary_key=True),
     sa.Column("tenant_id", sa.Text, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("stage", sa.Text, nullable=False),
-    sa.Column("progress", sa.Double, nullable=False),
-    sa.Column("detector_id", UUID(as_uuid=True)),
-    sa.Column("spec", JSONB, nullable=False),
-    sa.Column("headers", JSONB, nullable=False),
-    sa.Column("result", JSONB(none_as_null=True)),
-    sa.Column("problem", JSONB(none_as_null=True)),
-    sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("excused", sa.Integer, nullable=False),
-    sa.Column("postponed", sa.Integer, nullable=False),
-    sa.Column("last_crash", sa.Text),
-    sa.Column("cancel_requested", sa.Boolean, nullable=False),
-    sa.Column("run_after", _MOMENT, nullable=False),
-    sa.Column("leased_until", _MOMENT),
-    sa.Column("created_at", _MOMENT, nullable=False),
-    sa.Column("updated_at", _MOMENT, nullable=False),
-    sa.Column("started_at", _MOMENT),
-    sa.Column("finished_at", _MOMENT),
+    sa.Column("detector_id", UUID(as_uuid=True), nullable=False),
+    sa.Column("model_id", UUID(as_uuid=True), nullable=False),
+    sa.Column("model_version", sa.Text, nullable=False),
+    sa.Column("dataset_id", UUID(as_uuid=True), nullable=False),
+    sa.Column("dataset_version", sa.Text, nullable=False),
+    sa.Column("target_column", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("metrics", JSONB, nullable=False),
+    sa.Column("paired", JSONB(none_as_null=True)),
+    sa.Column("threshold", sa.Double, nullable=False),
+    sa.Column("confusion", JSONB(none_as_null=True)),
+    sa.Column("n_rows", sa.BigInteger, nullable=False),
+    sa.Column("n_anomalies", sa.BigInteger, nullable=False),
+    sa.Column("made_at", _MOMENT, nullable=False),
+    sa.Column("job_id", UUID(as_uuid=True), nullable=False),
 )
 
 idempotency_keys = idempotency_table(metadata)

@@ -11,12 +11,11 @@ import psutil
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 from pynomaly_chassis.database import DatabaseUnavailable
+from pynomaly_chassis.jobs import wait_for
 from pynomaly_chassis.travelling import carrying
 from pynomaly_contracts.headers import REQUEST_ID
-from pynomaly_contracts.jobs import JobKind
 
 from detector_service.attempt import FOLDER_PREFIX, Attempt, Terms
-from detector_service.notifications import wait_for
 from detector_service.repository import Lease, Transaction
 from detector_service.tasks import Task
 
@@ -29,7 +28,7 @@ class Worker:
     def __init__(
         self,
         terms: Terms,
-        tasks: Mapping[JobKind, Task],
+        tasks: Mapping[str, Task],
         *,
         concurrency: int,
         poll_s: float,

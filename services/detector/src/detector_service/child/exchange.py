@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from pynomaly_chassis.problems import ProblemError
+from pynomaly_chassis.problems import ProblemError, problem_document
 from pynomaly_scoring import ArtefactError
 
 from detector_service.algorithms import UnknownAlgorithm
 from detector_service.domain import Unfit
-from detector_service.errors import AlgorithmNotHere, ArtefactRefused, DataUnfit, problem_document
+from detector_service.errors import AlgorithmNotHere, ArtefactRefused, DataUnfit
 from detector_service.sandbox import ANSWER, REFUSAL, REQUEST, Report
 
 Work = Callable[[Path, dict[str, Any], Report], dict[str, Any]]

@@ -5,11 +5,13 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from pynomaly_chassis.database import Database
+from pynomaly_chassis.jobs import JobQueue, Lease, Standing
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from detector_service.repository.detectors import DetectorRows
-from detector_service.repository.jobs import JobRows
-from detector_service.repository.queue import JobQueue, Lease, Standing
+from detector_service.repository.evaluations import EvaluationRows
+from detector_service.repository.jobs import DetectorJobs
+from detector_service.tables import job_store
 
 __all__ = ["JobQueue", "Lease", "Repository", "Standing", "Transaction"]
 
@@ -22,8 +24,9 @@ class Transaction:
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
         self.detectors = DetectorRows(connection)
-        self.jobs = JobRows(connection)
-        self.queue = JobQueue(connection)
+        self.evaluations = EvaluationRows(connection)
+        self.jobs = DetectorJobs(connection)
+        self.queue = JobQueue(connection, job_store)
 
 
 class Repository:
