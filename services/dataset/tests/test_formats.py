@@ -190,6 +190,8 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
     "format": ({"content": CSV_TEXT, "format": "xml"}, 422, "format"),
     "said-parquet": ({"content": CSV_TEXT, "format": "parquet"}, 422, "not readable Parquet"),
     "said-arrow": ({"content": CSV_TEXT, "format": "arrow"}, 422, "not readable Arrow"),
+    "said-arrow-and-empty": ({"content": b"", "format": "arrow"}, 422, "too short"),
+    "arrow-file-of-its-magic-alone": ({"content": b"ARROW1"}, 422, "too short"),
     "said-excel": ({"content": CSV_TEXT, "format": "excel"}, 422, "not a readable Excel"),
     "said-json": ({"content": CSV_TEXT, "format": "json"}, 422, "not a JSON array"),
     "arrow-cut-short": ({"content": arrow_stream()[:-60]}, 422, "not a readable Arrow"),

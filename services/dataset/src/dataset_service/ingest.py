@@ -178,6 +178,10 @@ def _unreadable(form: str) -> Iterator[None]:
             yield
     except pl.exceptions.PolarsError as error:
         raise InvalidFile.at(f"the file is not readable {form}: {str(error).splitlines()[0]}") from error
+    except OSError as error:
+        if type(error) is not OSError:  # missing, or not ours to read; what cannot be mapped has no kind
+            raise
+        raise InvalidFile.at(f"the file is not readable {form}: it is too short") from error
     except pl.exceptions.PanicException as error:
         raise InvalidFile.at(f"the file is not readable {form}: its parts contradict each other") from error
 

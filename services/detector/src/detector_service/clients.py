@@ -1,5 +1,6 @@
 """Typed clients of the dataset and the model service, under deadlines and circuit breakers."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -46,6 +47,7 @@ WORKER_CALLS: Calls = {
 }
 _CALLS = {**API_CALLS, **WORKER_CALLS}
 
+_VERSION = re.compile(r"[0-9]{1,20}")
 _KEY_IN_USE = "/problems/idempotency-key-in-use"
 _RETRY_LATER = frozenset({408, 425, 429})
 Payload = TypeVar("Payload", bound=BaseModel)
@@ -164,7 +166,7 @@ class DatasetClient(_Peer):
 
     def _number(self, version: str) -> str:
         """What is no number is no version of a data set."""
-        if not version.isdecimal():
+        if not _VERSION.fullmatch(version):
             raise self._missing(
                 f"a data set has no version {version!r}; they are numbers", "body.dataset_version", version
             )

@@ -245,7 +245,7 @@ async def test_a_missing_value_fails_the_job_and_names_column_and_row(
     assert "column 'b' has a missing value, first in row 8" in job.problem.detail
 
 
-@pytest.mark.parametrize("version", ["2", "newest"])
+@pytest.mark.parametrize("version", ["2", "newest", "٣", "1" * 21], ids=["later", "word", "arabic", "long"])
 async def test_another_version_of_the_data_set_does_not_exist(
     service: Any, make_rows: Callable[..., pa.Table], version: str
 ) -> None:
