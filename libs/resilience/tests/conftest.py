@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from pynomaly_resilience import BreakerPolicy, BreakerRegistry, CallEvent, CallPolicy, ResilientSession, RetryPolicy
-from pynomaly_resilience.testing import FakeClock, FaultServer
+from pynomaly_resilience import (
+    BreakerPolicy,
+    BreakerRegistry,
+    CallEvent,
+    CallPolicy,
+    Resilience,
+    ResilientSession,
+    RetryPolicy,
+)
+from pynomaly_resilience.testing import FakeClock, FaultServer, instant
 
 
 @pytest.fixture
@@ -43,3 +51,8 @@ def policy() -> CallPolicy:
         retry=RetryPolicy(wait_s=0.0),
         breaker=breaker,
     )
+
+
+@pytest.fixture
+def shared(clock: FakeClock, events: list[CallEvent]) -> Resilience:
+    return instant(clock, on_event=events.append)

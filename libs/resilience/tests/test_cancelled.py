@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 import psutil
-import pytest
 from pynomaly_resilience import (
     BulkheadPolicy,
     CallEvent,
@@ -19,15 +18,10 @@ from pynomaly_resilience import (
     RetryPolicy,
     resilient,
 )
-from pynomaly_resilience.testing import FakeClock, FaultServer, hang, instant, respond
+from pynomaly_resilience.testing import FakeClock, FaultServer, hang, respond
 
 N_AT_ONCE, N_ROUNDS = 100, 10
 PLACES = BulkheadPolicy(max_concurrent=50, max_queue=50, max_wait_s=60.0)
-
-
-@pytest.fixture
-def shared(clock: FakeClock, events: list[CallEvent]) -> Resilience:
-    return instant(clock, on_event=events.append)
 
 
 def sockets_to(peer: FaultServer) -> int:
