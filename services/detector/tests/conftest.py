@@ -273,7 +273,13 @@ async def database(database_urls: DatabaseUrls) -> AsyncIterator[Database]:
     """As the worker's role, with empty tables."""
     opened = Database.open(Settings(database_url=SecretStr(database_urls.worker_url), database_pool_size=20))
     async with opened.transaction() as connection:
-        for table in (tables.jobs, tables.job_store.turns, tables.detectors, tables.idempotency_keys):
+        for table in (
+            tables.jobs,
+            tables.job_store.turns,
+            tables.evaluations,
+            tables.detectors,
+            tables.idempotency_keys,
+        ):
             await connection.execute(sa.delete(table))
     yield opened
     await opened.close()

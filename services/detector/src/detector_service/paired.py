@@ -9,10 +9,11 @@ Of more than 2,048 rows of a kind, random blocks of them are drawn in place of r
 block's size less, and as many fewer are drawn, so that the spread of a figure stays what it is.
 """
 
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,10 @@ class PairedFigures:
 
     figures: Mapping[str, Samples]
     digest: str
+
+    def document(self) -> dict[str, Any]:
+        """As it is kept: JSON."""
+        return {"digest": self.digest, "figures": {name: write_samples(kept) for name, kept in self.figures.items()}}
 
 
 class _Kind(NamedTuple):
@@ -141,3 +146,13 @@ def _digest(labels: BoolVector, *kinds: _Kind) -> str:
         digest.update(kind.block.astype("<i4").tobytes())
         digest.update(kind.drawn.astype("<i4").tobytes())
     return digest.hexdigest()
+
+
+def write_samples(samples: Samples) -> str:
+    """As text: base64 of little-endian float32."""
+    return b64encode(samples.astype("<f4").tobytes()).decode()
+
+
+def read_samples(text: str) -> Samples:
+    """What `write_samples` wrote."""
+    return np.frombuffer(b64decode(text), "<f4")

@@ -23,12 +23,13 @@ class DetectorRows:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(self, tenant_id: str, wanted: DetectorCreate) -> Detector:
+    async def add(self, tenant_id: str, wanted: DetectorCreate, cloned_from: UUID | None = None) -> Detector:
         """Store a new detector. Raises NameTaken."""
         values = {
             **wanted.model_dump(),
             "id": new_id(),
             "tenant_id": tenant_id,
+            "cloned_from": cloned_from,
             "created_at": sa.func.now(),
             "updated_at": sa.func.now(),
         }
@@ -43,10 +44,10 @@ class DetectorRows:
             raise NameTaken(f"body.name: {message}", errors=[wrong]) from error
         return _detector(row)
 
-    async def get(self, tenant_id: str, ref: str) -> Detector:
-        """By id or name. Raises DetectorNotFound."""
+    async def get(self, tenant_id: str, ref: str, *, field: str = "path.detector") -> Detector:
+        """By id or name. field: where it was named. Raises DetectorNotFound."""
         statement = sa.select(detectors).where(_is(tenant_id, ref))
-        return _found((await self._connection.execute(statement)).one_or_none(), ref)
+        return _found((await self._connection.execute(statement)).one_or_none(), ref, field)
 
     async def page(self, tenant_id: str, *, limit: int, before: UUID | None) -> list[Detector]:
         """Up to `limit` detectors, newest first."""
@@ -95,17 +96,15 @@ def _is(tenant_id: str, ref: str) -> sa.ColumnElement[bool]:
         return sa.and_(alive, detectors.c.name == ref) if is_reference(ref) else sa.false()
 
 
-def _found(row: sa.Row[Any] | None, ref: str) -> Detector:
+def _found(row: sa.Row[Any] | None, ref: str, field: str = "path.detector") -> Detector:
     if row is None:
-        raise _missing(ref)
+        raise _missing(ref, field)
     return _detector(row)
 
 
-def _missing(ref: str) -> DetectorNotFound:
+def _missing(ref: str, field: str = "path.detector") -> DetectorNotFound:
     message = "no detector has this id or name"
-    return DetectorNotFound(
-        f"{message}: {ref!r}", errors=[FieldProblem(field="path.detector", value=ref, message=message)]
-    )
+    return DetectorNotFound(f"{message}: {ref!r}", errors=[FieldProblem(field=field, value=ref, message=message)])
 
 
 def _detector(row: sa.Row[Any]) -> Detector:
