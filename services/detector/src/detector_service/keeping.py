@@ -11,13 +11,13 @@ from detector_service.repository import Lease, Transaction
 Paired = dict[str, Any]
 
 
-class Evaluated(EvaluateResult):
+class KeptEvaluation(EvaluateResult):
     """The result of an evaluation, and its figures of bootstrap samples, which are kept but not told."""
 
     paired: Paired | None = Field(default=None, exclude=True)
 
 
-class Trained(TrainResult):
+class KeptTraining(TrainResult):
     """The result of a training, and its figures of bootstrap samples, where its rows are labelled."""
 
     paired: Paired | None = Field(default=None, exclude=True)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
+from detector_service.comparing import EvaluationService
 from detector_service.service import DetectorService, JobService
 
 
@@ -17,6 +18,12 @@ def _jobs(request: Request) -> JobService:
     return service
 
 
+def _evaluations(request: Request) -> EvaluationService:
+    service: EvaluationService = request.app.state.evaluations
+    return service
+
+
 Detectors = Annotated[DetectorService, Depends(_detectors)]
 Jobs = Annotated[JobService, Depends(_jobs)]
+Evaluations = Annotated[EvaluationService, Depends(_evaluations)]
 DetectorRef = Annotated[str, Path(min_length=1, max_length=128, description="Id or name.")]

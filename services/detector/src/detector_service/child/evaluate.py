@@ -9,12 +9,13 @@ from detector_service.child.rows import read_checked, read_labels
 from detector_service.child.scoring import load_scorer, score_block
 from detector_service.figures import check_labels, compare, confusion
 from detector_service.metrics import BoolVector, FloatVector, judge, rank
+from detector_service.paired import paired_figures
 from detector_service.sandbox import ROWS, Report
 from detector_service.specs import EvaluateSpec
 
 
 def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any]:
-    """The fields of EvaluateResult but for the model's. Raises Unfit, ArtefactError."""
+    """The fields of KeptEvaluation but for the model's. Raises Unfit, ArtefactError."""
     spec = EvaluateSpec.model_validate(request)
     scorer = load_scorer(folder, request)
     labels, scores, verdicts = [], [], []
@@ -33,4 +34,5 @@ def _figures(target: str, labels: BoolVector, scores: FloatVector, called: BoolV
     check_labels(labels, target, "evaluation")
     verdicts = judge(labels, called)
     figures = compare(rank(labels, scores), verdicts, seed=0)
-    return {**figures, "confusion": confusion(verdicts).model_dump(), "n_rows": len(labels)}
+    paired = paired_figures(labels, scores, called).document()
+    return {**figures, "confusion": confusion(verdicts).model_dump(), "n_rows": len(labels), "paired": paired}
