@@ -85,12 +85,7 @@ def fit_detector(
     on_stage(stage, progress): called as work proceeds with fit, compile, verify, done and the share done, in [0, 1].
     Raises Unfit, UnknownAlgorithm, InvalidParameter, CompileMismatch.
     """
-    from detector_service.compile import (  # noqa: PLC0415 - onnx, for training only
-        FAMILIES,
-        Pipeline,
-        Source,
-        compile_detector,
-    )
+    from detector_service.compile import Pipeline, Source, compile_detector  # noqa: PLC0415 - onnx, for training only
 
     algorithm = get_algorithm(request.algorithm)
     given = rows if isinstance(rows, Rows) else Rows(rows)
@@ -109,18 +104,41 @@ def fit_detector(
         on_stage("verify", 0.8)
         parity = verify(estimator, algorithm, compiled, features, source)
     on_stage("done", 1.0)
+    origin = Origin(source.pipeline, source_rows.n_rows, data_digest(source_rows, request.feature_names))
+    return trained(request, origin, compiled, supervision, parity)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """All that was trained on: what made features of it, the count of its rows, and their digest (`data_digest`)."""
+
+    pipeline: "Pipeline"
+    n_rows: int
+    digest: str
+
+
+def trained(
+    request: FitRequest, origin: Origin, compiled: "CompiledDetector", supervision: Supervision, parity: float
+) -> TrainedDetector:
+    """The model with its manifest."""
+    from detector_service.compile import FAMILIES  # noqa: PLC0415
+
     scores, threshold = compiled.training_scores, compiled.threshold
-    contamination = None if FAMILIES[algorithm.name].fixed_threshold else request.contamination
-    found = supervision.describe(scores, threshold, contamination)
-    manifest = _describe(request, algorithm, source, compiled, found)
+    contamination = None if FAMILIES[request.algorithm].fixed_threshold else request.contamination
+    manifest = _describe(request, origin, compiled, supervision.describe(scores, threshold, contamination))
     n_anomalies = int((scores > threshold).sum())
     return TrainedDetector(compiled.model.SerializeToString(deterministic=True), manifest, n_anomalies, parity)
+
+
+def begun_digest(feature_names: tuple[str, ...]) -> "hashlib._Hash":
+    """The digest of `data_digest` before the first row: numbers may be added to it a block of rows at a time."""
+    return hashlib.sha256(json.dumps(feature_names, ensure_ascii=False).encode() + b"\n")
 
 
 def data_digest(rows: FloatMatrix | Rows, feature_names: tuple[str, ...]) -> str:
     """SHA-256, 64 hex digits, of what was trained on: the names as a JSON list and a newline; the numbers by row,
     little-endian float64; and the texts by column, each as a JSON string and a newline."""
-    digest = hashlib.sha256(json.dumps(feature_names, ensure_ascii=False).encode() + b"\n")
+    digest = begun_digest(feature_names)
     numeric, text = rows if isinstance(rows, Rows) else Rows(rows)
     digest.update(np.ascontiguousarray(numeric, "<f8").data)
     for column in () if text is None else text.T:
@@ -201,31 +219,25 @@ def _taken(rows: Rows, numbers: NDArray[np.int64]) -> Rows:
     return Rows(rows.numeric[numbers], None if rows.text is None else rows.text[numbers])
 
 
-def _describe(
-    request: FitRequest,
-    algorithm: Algorithm,
-    source: "Source",
-    compiled: "CompiledDetector",
-    found: Mapping[str, Any],
-) -> Manifest:
+def _describe(request: FitRequest, origin: Origin, compiled: "CompiledDetector", found: Mapping[str, Any]) -> Manifest:
     """found: what more is known of threshold and labels."""
     return Manifest(
         **found,
-        algorithm=algorithm.name,
-        parameters={**algorithm.defaults, **request.parameters},
+        algorithm=request.algorithm,
+        parameters={**get_algorithm(request.algorithm).defaults, **request.parameters},
         feature_names=request.feature_names,
         n_features=len(request.feature_names),
         contamination=float(request.contamination),
         threshold=compiled.threshold,
-        n_train=source.rows.n_rows,
+        n_train=origin.n_rows,
         seed=request.seed,
-        data_digest=data_digest(source.rows, request.feature_names),
+        data_digest=origin.digest,
         dataset_id=request.dataset_id,
         dataset_version=request.dataset_version,
         score_distribution=_distribution(compiled.training_scores),
         versions=_versions(),
-        columns=source.pipeline.inputs,
-        preprocessing=_about_preprocessing(request, source.pipeline),
+        columns=origin.pipeline.inputs,
+        preprocessing=_about_preprocessing(request, origin.pipeline),
         lineage=request.lineage,
         n_reference=compiled.n_reference or None,
     )

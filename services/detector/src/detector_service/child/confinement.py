@@ -31,6 +31,11 @@ def limit_memory(limit_mb: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
+def cores() -> int:
+    """How many this process may run on, at least 1."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def private_stdout() -> int:
     """A descriptor of standard output for this process's own words; what libraries print goes to standard error."""
     mine = os.dup(1)

@@ -16,12 +16,19 @@ from detector_service.features import source_columns
 from detector_service.sandbox import ARTEFACT, ROWS, Report
 from detector_service.signing import sign_artefact
 from detector_service.specs import TrainSpec
+from detector_service.streamed import FloatMatrix, RowStream, fit_streamed, is_streamed
 from detector_service.supervision import Supervision, supervise
 from detector_service.thresholds import Target
-from detector_service.streamed import FloatMatrix, RowStream, fit_streamed, is_streamed
 from detector_service.training import FitRequest, TrainedDetector, fit_detector
 
-_STAGES = {"survey": "drawing rows", "score": "scoring rows", "fit": "fitting", "compile": "compiling", "verify": "verifying", "done": "signing"}
+_STAGES = {
+    "survey": "drawing rows",
+    "score": "scoring rows",
+    "fit": "fitting",
+    "compile": "compiling",
+    "verify": "verifying",
+    "done": "signing",
+}
 
 
 def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """Fitted detectors as ONNX graphs: one file per family, one registry."""
 
-from detector_service.compile.compiler import CompiledDetector, Source, compile_detector
+from detector_service.compile.compiler import CompiledDetector, Source, check_finite, compile_detector, scoring_model
 from detector_service.compile.family import Family
 from detector_service.compile.graph import INPUT, OUTPUTS
 from detector_service.compile.pipeline import Pipeline
 from detector_service.compile.registry import FAMILIES
-from detector_service.compile.run import run_graph
+from detector_service.compile.run import GraphRun, run_graph
 
 __all__ = [
     "FAMILIES",
@@ -13,8 +13,11 @@ __all__ = [
     "OUTPUTS",
     "CompiledDetector",
     "Family",
+    "GraphRun",
     "Pipeline",
     "Source",
+    "check_finite",
     "compile_detector",
     "run_graph",
+    "scoring_model",
 ]

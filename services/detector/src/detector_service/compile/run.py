@@ -13,17 +13,27 @@ from detector_service.compile.graph import INPUT, TEXT, WORKING_BYTES
 _BLOCK_BYTES = 64 * 2**20
 
 
+class GraphRun:
+    """A graph that is loaded once and run on many rows; threads may share it."""
+
+    def __init__(self, model: onnx.ModelProto, *, threads: int = 1) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        self._names = [output.name for output in self._session.get_outputs()]
+        self._block_rows = max(1, _BLOCK_BYTES // _working_bytes(model))
+
+    def __call__(self, rows: NDArray[np.float64] | Rows) -> dict[str, NDArray[Any]]:
+        """Every output for rows (n_rows, n_features), by name, computed in blocks of bounded memory."""
+        whole, size = rows if isinstance(rows, Rows) else Rows(rows), self._block_rows
+        starts = range(0, max(whole.n_rows, 1), size)
+        parts = [self._session.run(self._names, _feed(whole.part(start, start + size))) for start in starts]
+        return {name: np.concatenate(part) for name, part in zip(self._names, zip(*parts, strict=True), strict=True)}
+
+
 def run_graph(model: onnx.ModelProto, rows: NDArray[np.float64] | Rows, *, threads: int = 1) -> dict[str, NDArray[Any]]:
     """Every output of the graph for rows (n_rows, n_features), by name, computed in blocks of bounded memory."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    block = max(1, _BLOCK_BYTES // _working_bytes(model))
-    whole = rows if isinstance(rows, Rows) else Rows(rows)
-    starts = range(0, max(whole.n_rows, 1), block)
-    parts = [session.run(names, _feed(whole.part(start, start + block))) for start in starts]
-    return {name: np.concatenate(part) for name, part in zip(names, zip(*parts, strict=True), strict=True)}
+    return GraphRun(model, threads=threads)(rows)
 
 
 def _feed(rows: Rows) -> dict[str, NDArray[Any]]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import TensorProto
 
 from detector_service.compile.family import FloatMatrix, FloatVector
@@ -12,6 +13,7 @@ from detector_service.compile.pipeline.blocks import Block, Feature
 from detector_service.domain import Refusal, Unfit
 from detector_service.features import SourceColumn
 
+BoolVector = NDArray[np.bool_]
 LAST_PLACE = 1_000  # of a column's features, the one that says where its value was missing
 
 
@@ -31,7 +33,7 @@ class Filling:
         for number, (_, column) in enumerate(columns):
             values = numeric[:, number]
             missing = np.isnan(values)
-            _check(column, values, missing)
+            check_values(column, values, missing)
             if column.missing != "reject":
                 medians[number] = _median(column, values[~missing])
             if column.missing == "indicator" and missing.any():
@@ -70,16 +72,18 @@ def all_missing(name: str) -> Unfit:
     return Unfit(Refusal(name, None, f"column {name!r} has no value in any row; leave it out of feature_columns"))
 
 
-def _check(column: SourceColumn, values: FloatVector, missing: FloatVector) -> None:
+def check_values(column: SourceColumn, values: FloatVector, missing: BoolVector, *, first_row: int = 1) -> None:
+    """values: (n,), of a column or a part of it. first_row: the number of the first one's row. Raises Unfit."""
     if column.missing == "reject" and missing.any():
-        raise missing_value(column.name, int(missing.argmax()) + 1)
+        raise missing_value(column.name, first_row + int(missing.argmax()))
     if missing.all():
         raise all_missing(column.name)
     infinite = np.isinf(values)
     if infinite.any():
         row = int(infinite.argmax())
         message = (
-            f"column {column.name!r} has an infinite value, first in row {row + 1}; leave out the row or the column"
+            f"column {column.name!r} has an infinite value, first in row {first_row + row}; leave out the row or the "
+            "column"
         )
         raise Unfit(Refusal(column.name, str(values[row]), message))
 
