@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from pynomaly_chassis.bare import BareRoute
 from pynomaly_chassis.identity import CurrentCaller, caller_of
+from pynomaly_chassis.inline_schema import inline_schema
 from pynomaly_chassis.problems import Unavailable
 
 from model_service import kserve
@@ -61,7 +62,7 @@ def query_parameters(*names: str) -> list[dict[str, Any]]:
     return [{"name": name, "in": "query", "schema": schemas.get(name, reference)} for name in names]
 
 
-_BODY = {"required": True, "content": {JSON: {"schema": PredictV1Request.model_json_schema()}}}
+_BODY = {"required": True, "content": {JSON: {"schema": inline_schema(PredictV1Request)}}}
 _MODEL = {"name": "model", "in": "path", "required": True, "schema": {"type": "string", "maxLength": 128}}
 
 

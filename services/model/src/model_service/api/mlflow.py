@@ -9,6 +9,7 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 from pynomaly_chassis.bare import BareRoute
 from pynomaly_chassis.identity import caller_of
+from pynomaly_chassis.inline_schema import inline_schema
 from pynomaly_chassis.problems import UnsupportedMediaType
 
 from model_service.api.kserve import PredictionsV1, query_parameters
@@ -55,7 +56,7 @@ class Invocation(BaseModel):
 
 
 def _fails(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {JSON: {"schema": Failure.model_json_schema()}}}
+    return {"description": description, "content": {JSON: {"schema": inline_schema(Failure)}}}
 
 
 ERRORS: dict[int | str, dict[str, Any]] = {
@@ -66,7 +67,7 @@ _INVOKE = {
     "requestBody": {
         "required": True,
         "content": {
-            JSON: {"schema": Invocation.model_json_schema()},
+            JSON: {"schema": inline_schema(Invocation)},
             CSV: {"schema": {"type": "string"}, "example": "age,tsh,t3\n0.73,0.0006,0.015\n"},
         },
     },

@@ -115,14 +115,14 @@ async def repository_unload(
     summary="Score rows",
     response_model=documents.InferenceAnswer,
     responses=documents.INFERRED,
-    openapi_extra=documents.INFER,
+    openapi_extra=documents.infer_with("model"),
 )
 @hot.post(
     VERSION + "/infer",
     summary="Score rows with one version",
     response_model=documents.InferenceAnswer,
     responses=documents.INFERRED,
-    openapi_extra=documents.INFER,
+    openapi_extra=documents.infer_with("model", "version"),
 )
 async def infer(request: Request) -> Response:
     """Tensors in, tensors out, as JSON or binary. A row's scores do not depend on the rows beside it."""

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pynomaly_chassis.app import API_PREFIX
 from pynomaly_chassis.bare import BareRoute
 from pynomaly_chassis.identity import caller_of
+from pynomaly_chassis.inline_schema import inline_schema
 from pynomaly_chassis.problems import UnsupportedMediaType
 from pynomaly_contracts.media import ARROW_STREAM, JSON, PARQUET
 from pynomaly_contracts.predictions import BatchPrediction, BatchPredictRequest, Prediction, PredictRequest
@@ -22,7 +23,7 @@ TABLES = {ARROW_STREAM: TABLE, PARQUET: TABLE}
 
 
 def _takes(contract: type[BaseModel]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {JSON: {"schema": contract.model_json_schema()}}}}
+    return {"requestBody": {"required": True, "content": {JSON: {"schema": inline_schema(contract)}}}}
 
 
 def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:

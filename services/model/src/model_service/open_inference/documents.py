@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
+from pynomaly_chassis.inline_schema import inline_schema
 
 from model_service.open_inference.rest import HEADER_LENGTH, JSON, OCTETS
 from model_service.open_inference.tensors import DATATYPES
@@ -118,7 +119,7 @@ class IndexItem(BaseModel):
 
 
 def _content(kind: type[BaseModel]) -> dict[str, Any]:
-    return {JSON: {"schema": kind.model_json_schema()}}
+    return {JSON: {"schema": inline_schema(kind)}}
 
 
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
@@ -126,16 +127,21 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     "4XX": {"description": "The request is at fault.", "content": _content(Failure)},
     "5XX": {"description": "The server is at fault.", "content": _content(Failure)},
 }
-INFER: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {**_content(InferenceRequest), OCTETS: _BINARY}},
-    "parameters": [
-        {
-            "in": "header",
-            "name": HEADER_LENGTH,
-            "required": False,
-            "schema": {"type": "integer", "minimum": 0},
-            "description": "How many bytes of the body are JSON; binary tensors follow it.",
-        }
-    ],
+_HEADER_LENGTH: dict[str, Any] = {
+    "in": "header",
+    "name": HEADER_LENGTH,
+    "required": False,
+    "schema": {"type": "integer", "minimum": 0},
+    "description": "How many bytes of the body are JSON; binary tensors follow it.",
 }
+
+
+def infer_with(*path: str) -> dict[str, Any]:
+    """What the description says of a route to infer. path: the names in its path."""
+    reference = {"type": "string", "maxLength": 128}
+    named = [{"in": "path", "name": name, "required": True, "schema": reference} for name in path]
+    body = {"required": True, "content": {**_content(InferenceRequest), OCTETS: _BINARY}}
+    return {"requestBody": body, "parameters": [*named, _HEADER_LENGTH]}
+
+
 INFERRED: dict[int | str, dict[str, Any]] = {200: {"content": {OCTETS: _BINARY}}}
