@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from pynomaly_chassis.background import heartbeat
 from pynomaly_chassis.configuration import Configuration, Kept, SettingsNotValid
 from pynomaly_chassis.database import Database, DatabaseUnavailable
-from pynomaly_chassis.flags import Flags
+from pynomaly_chassis.flags import Flags, check_owned
 from pynomaly_chassis.ids import new_id
 from pynomaly_chassis.json_route import JsonRoute
 from pynomaly_chassis.listening import Listener
@@ -57,23 +57,28 @@ class Admin(Generic[Kept]):
 
     def __init__(self, configuration: Configuration[Kept], flags: Flags, database: Database) -> None:
         self._configuration, self.flags, self._database = configuration, flags, database
-        self._live = configuration.live
+        self.live = configuration.live
         self._own, self._flags_changed = str(new_id()), asyncio.Event()
         self._reload_wanted, self._wanted_by = asyncio.Event(), ""
 
     def check(self, token: str | None) -> None:
         """Raises AdminClosed where there is no ADMIN_TOKEN, AdminRefused where this is not it."""
-        if self._live.now.admin_token is None:
+        if self.live.now.admin_token is None:
             raise AdminClosed("set ADMIN_TOKEN, of 32 characters or more, and send it as `Authorization: Bearer`")
         if not self.is_token(token):
             raise AdminRefused("send `Authorization: Bearer ADMIN_TOKEN`, with the token that the service was given")
 
     def is_token(self, said: str | None) -> bool:
         """Takes as long for a token that is nearly right."""
-        token = self._live.now.admin_token
+        token = self.live.now.admin_token
         if token is None or said is None:
             return False
         return hmac.compare_digest(said.encode(), token.get_secret_value().encode())
+
+    def is_bearer_of_token(self, authorization: str) -> bool:
+        """Whether a header's value is `Bearer ADMIN_TOKEN`."""
+        scheme, _, token = authorization.partition(" ")
+        return scheme.lower() == "bearer" and self.is_token(token.strip())
 
     async def reload(self) -> ConfigReload:
         """Here, then, where that went well, in every replica. Raises SettingsNotValid."""
@@ -87,7 +92,7 @@ class Admin(Generic[Kept]):
 
     async def change(self, wanted: FeatureFlagChanges) -> FeatureFlags:
         """All of it or nothing, here and in every replica. Raises NotHeeded, DatabaseUnavailable."""
-        self.flags.check(wanted)
+        check_owned(wanted, (self.flags.service,))
 
         async def write(connection: AsyncConnection) -> None:
             await self.flags.store(connection, wanted)
@@ -101,7 +106,7 @@ class Admin(Generic[Kept]):
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Follow the replicas and SIGHUP while the block runs."""
-        settings = self._live.now
+        settings = self.live.now
         listener = Listener(
             settings.database_url.get_secret_value(),
             CHANNEL,
@@ -173,19 +178,20 @@ def _on_hangup(call: Callable[[], None]) -> Iterator[None]:
         signal.signal(signal.SIGHUP, before)
 
 
-def admin_guard(admin: Admin[Any]) -> Callable[..., None]:
+def admin_credentials(admin: Admin[Any]) -> Callable[..., HTTPAuthorizationCredentials]:
     """A dependency that lets nobody through without ADMIN_TOKEN."""
 
-    def check(said: Annotated[HTTPAuthorizationCredentials | None, Security(_SCHEME)]) -> None:
+    def checked(said: Annotated[HTTPAuthorizationCredentials | None, Security(_SCHEME)]) -> Any:
         admin.check(None if said is None else said.credentials)
+        return said
 
-    return check
+    return checked
 
 
 def admin_router(admin: Admin[Any]) -> APIRouter:
     """The admin routes of a service."""
     router = APIRouter(
-        prefix=ADMIN_PATH, tags=["admin"], route_class=JsonRoute, dependencies=[Depends(admin_guard(admin))]
+        prefix=ADMIN_PATH, tags=["admin"], route_class=JsonRoute, dependencies=[Depends(admin_credentials(admin))]
     )
 
     @router.post("/reload-config", summary="Read the settings again")

@@ -11,6 +11,7 @@ from pynomaly_contracts.problems import Problem
 
 from pynomaly_chassis.admin import ADMIN_PATH, Admin, admin_router
 from pynomaly_chassis.bare import Shortcut
+from pynomaly_chassis.configuration import Live
 from pynomaly_chassis.cors import with_cors
 from pynomaly_chassis.health import Vitals, health_router
 from pynomaly_chassis.json_route import JsonRoute
@@ -42,10 +43,10 @@ def create_service(
 ) -> FastAPI:
     """The application: routes, health, problems, metrics, deadlines, the limit of its load.
 
-    `admin`: what is behind the admin routes, which a front door brings with `routers`.
+    `admin`: what is behind the admin routes.
     `body_limit` says the most bytes that a path takes; by default MAX_REQUEST_SIZE_MB everywhere.
     `error_forms` says where errors are no problems, but what another protocol has in their place.
-    `is_front_door`: /status and /openapi.json speak of the whole suite and come with `routers`.
+    `is_front_door`: /status and /openapi.json speak of the whole suite and come with `routers`, as the admin routes do.
     """
     settings = vitals.settings
     app = FastAPI(
@@ -64,13 +65,14 @@ def create_service(
     for router in [*routers, *own]:
         app.include_router(router)
     install_problem_handlers(app, error_forms)
-    limit = _limited(body_limit or (lambda _: settings.max_request_bytes))
+    live = Live(settings) if admin is None else admin.live
+    limit = _limited(body_limit or (lambda _: live.now.max_request_bytes))
     sheds = vitals.resilience.settings.enabled
     app.add_middleware(Shortcut, routes=[route for router in routers for route in router.routes])
     app.add_middleware(
         guarded, settings=settings, metrics=vitals.metrics, body_limit=limit, sheds=sheds, forms=error_forms
     )
-    if settings.cors_enabled:
+    if settings.cors_enabled and not is_front_door:
         app.add_middleware(with_cors, settings=settings)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's own way to extend it
     return app

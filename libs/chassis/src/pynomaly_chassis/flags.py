@@ -4,7 +4,7 @@ A change is a row in the service's own database: it goes before the setting, out
 reaches every replica.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -51,6 +51,24 @@ def flags_table(metadata: sa.MetaData) -> sa.Table:
     )
 
 
+def check_owned(wanted: FeatureFlagChanges, services: Collection[str]) -> None:
+    """Raises NotHeeded, naming each flag that none of the services heeds and what there is instead."""
+    wrong = [
+        FieldProblem(field=f"body.flags.{flag}", value=value, message=_why_not(flag, services))
+        for flag, value in wanted.flags.items()
+        if not any(owner in services for owner in FLAG_OWNERS.get(flag, ()))
+    ]
+    if wrong:
+        raise NotHeeded("; ".join(f"{each.field}: {each.message}" for each in wrong), errors=wrong)
+
+
+def _why_not(flag: Flag, services: Collection[str]) -> str:
+    owners = FLAG_OWNERS.get(flag)
+    if owners is None:
+        return FLAG_MEANINGS[flag]
+    return f"{' and '.join(services)} has no such feature; it is a switch of {' and '.join(owners)}"
+
+
 class _Change(NamedTuple):
     enabled: bool
     changed_at: datetime
@@ -89,18 +107,8 @@ class Flags:
             rows = (await connection.execute(sa.select(table).where(table.c.name.in_(self.heeded)))).all()
         self._changes = {Flag(row.name): _Change(*row[1:]) for row in rows}
 
-    def check(self, wanted: FeatureFlagChanges) -> None:
-        """Raises NotHeeded, naming each flag that is not this service's and what there is instead."""
-        wrong = [
-            FieldProblem(field=f"body.flags.{flag}", value=value, message=_why_not(flag, self.service))
-            for flag, value in wanted.flags.items()
-            if flag not in self.heeded
-        ]
-        if wrong:
-            raise NotHeeded("; ".join(f"{each.field}: {each.message}" for each in wrong), errors=wrong)
-
     async def store(self, connection: AsyncConnection, wanted: FeatureFlagChanges) -> None:
-        """Write the changes, which `check` has let pass."""
+        """Write the changes, which `check_owned` has let pass."""
         table = self._table
         if table is None:
             return
@@ -132,10 +140,3 @@ class Flags:
             changed_by=change and change.changed_by,
             reason=change and change.reason,
         )
-
-
-def _why_not(flag: Flag, service: str) -> str:
-    owners = FLAG_OWNERS.get(flag)
-    if owners is None:
-        return FLAG_MEANINGS[flag]
-    return f"the {service} service has no such feature; it is a switch of {' and '.join(owners)}"

@@ -7,14 +7,22 @@ from typing import Any, TypeVar
 import aiohttp
 import structlog
 from pydantic import TypeAdapter, ValidationError
+from pynomaly_chassis.problems import problem_document
 from pynomaly_chassis.resilience import Calls
 from pynomaly_chassis.travelling import carried
+from pynomaly_contracts.admin import FLAGS_PATH, RELOAD_PATH, ServiceResult
 from pynomaly_contracts.health import Status
+from pynomaly_contracts.media import JSON
+from pynomaly_contracts.problems import Problem
 from pynomaly_contracts.routes import ROUTES, Service
 from pynomaly_resilience import BreakerPolicy, CallFailed, CallPolicy, Resilience, ResilientSession
 
+from gateway_service.errors import problem_of
+
 BEHIND = (Service.DATASET, Service.DETECTOR, Service.MODEL)
 ASK = CallPolicy(attempt_timeout_s=1.0, total_timeout_s=2.1, attempts=2)
+# An operator's word is given once: who asked sees what came of it.
+ADMIN = CallPolicy(attempt_timeout_s=20.0, total_timeout_s=20.0, attempts=1)
 STATUS, OPENAPI = "/status", "/openapi.json"
 # Short, because circuits stand behind one another, and a service is only back when all of them have closed again.
 _BREAKER = BreakerPolicy(open_s=1.0, open_max_s=4.0)
@@ -29,9 +37,11 @@ UPLOAD = CallPolicy(
     is_transfer=True,
     breaker=_BREAKER,
 )
-CALLS: Calls = {(service.value, path): ASK for service in BEHIND for path in (STATUS, OPENAPI)} | {
-    (route.owner.value, route.prefix): QUICK for route in ROUTES
-}
+CALLS: Calls = (
+    {(service.value, path): ASK for service in BEHIND for path in (STATUS, OPENAPI)}
+    | {(service.value, path): ADMIN for service in BEHIND for path in (RELOAD_PATH, FLAGS_PATH)}
+    | {(route.owner.value, route.prefix): QUICK for route in ROUTES}
+)
 UPLOADS: Calls = {(route.owner.value, route.prefix): UPLOAD for route in ROUTES}
 OK = 200
 _DOCUMENT = TypeAdapter(dict[str, Any])
@@ -79,6 +89,34 @@ class ServiceClient:
     async def openapi(self, service: Service) -> dict[str, Any] | None:
         """Its OpenAPI document; None when it does not answer, or what is none."""
         return await self._get(service, OPENAPI, _DOCUMENT.validate_json)
+
+    async def admin(
+        self, service: Service, method: str, path: str, token: str, body: bytes | None = None
+    ) -> ServiceResult:
+        """What it answers to an operator; a failure is told, never raised."""
+        headers = {**carried(), "authorization": f"Bearer {token}"} | ({"content-type": JSON} if body else {})
+        call = self._services.session.request(
+            method,
+            self._services.urls[service] + path,
+            operation=path,
+            dependency=service,
+            policy=ADMIN,
+            headers=headers,
+            data=body,
+        )
+        try:
+            async with call as answer:
+                content = await answer.read()
+                if answer.status == OK:
+                    return ServiceResult(service=service, outcome="done", answer=_DOCUMENT.validate_json(content))
+                problem = Problem.model_validate_json(content)
+        except CallFailed as error:
+            problem = Problem.model_validate(problem_document(problem_of(error, service)))
+        except ValidationError as error:
+            log.warning("service.nonsense", service=service.value, path=path, n_errors=error.error_count())
+            detail = f"the {service} service answered what no Pynomaly service answers"
+            problem = Problem(type="/problems/unavailable", title="Temporarily unavailable", status=503, detail=detail)
+        return ServiceResult(service=service, outcome="failed", problem=problem)
 
     async def _get(self, service: Service, path: str, read: Callable[[bytes], Answer]) -> Answer | None:
         call = self._services.session.request(

@@ -14,7 +14,7 @@ def merge_documents(own: Document, others: Mapping[str, Document]) -> Document:
     A schema whose name two services use for different things gets the second service's name in front.
     Health paths are left out but the gateway's: at the door they are its own.
     """
-    merged = {**own, "paths": {}, "components": {"schemas": dict(_schemas(own))}}
+    merged = {**own, "paths": {}, "components": {**own.get("components", {}), "schemas": dict(_schemas(own))}}
     for service in sorted(others):
         _add(merged, service, others[service])
     merged["paths"] |= own["paths"]  # last: a reader comes for the services

@@ -5,7 +5,7 @@ passed on as it comes, so that the slower side holds the faster one back.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -21,6 +21,8 @@ from gateway_service.clients import QUICK, UPLOAD, Services
 from gateway_service.errors import problem_of
 
 Headers = list[tuple[bytes, bytes]]
+IsWithheld = Callable[[str], bool]
+"""Whether an Authorization header is for the gateway alone."""
 _HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade".split()
 )
@@ -56,8 +58,8 @@ class FrontDoor:
 class Proxy:
     """Answers the paths of other services by asking them."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, services: Services, is_withheld: IsWithheld) -> None:
+        self._services, self._is_withheld = services, is_withheld
         self._matched = {route: Matched(route.prefix) for route in ROUTES}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,7 +84,7 @@ class Proxy:
             dependency=route.owner,
             policy=QUICK if isinstance(body, bytes) else UPLOAD,
             idempotent=_may_be_repeated(scope),
-            headers=inbound(scope),
+            headers=inbound(scope, self._is_withheld),
             data=body or None,
             decompress=False,
         )
@@ -106,13 +108,13 @@ def _may_be_repeated(scope: Scope) -> bool:
     return is_idempotent(scope["method"], scope["path"], has_idempotency_key=keyed)
 
 
-def inbound(scope: Scope) -> CIMultiDict[str]:
-    """The client's headers, less what belongs to its connection or may only be set inside."""
+def inbound(scope: Scope, is_withheld: IsWithheld) -> CIMultiDict[str]:
+    """The client's headers, less what belongs to its connection or may only be set inside, and less the admin token."""
     headers: CIMultiDict[str] = CIMultiDict(
         [
             (name.decode("latin-1"), value.decode("latin-1"))
             for name, value in scope["headers"]
-            if name not in _STAYS_OUTSIDE
+            if name not in _STAYS_OUTSIDE and not (name == b"authorization" and is_withheld(value.decode("latin-1")))
         ]
     )
     headers[REQUEST_ID] = scope["request_id"]

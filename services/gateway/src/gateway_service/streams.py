@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
+from pynomaly_chassis.admin import Admin
 from pynomaly_chassis.middleware import request_id_of
 from pynomaly_chassis.problems import ProblemError, problem_response
+from pynomaly_contracts.admin import Flag
 from pynomaly_contracts.routes import Route, route_of
 from starlette.types import Receive, Scope, Send
 from yarl import URL
@@ -25,8 +28,8 @@ _HANDSHAKE = "sec-websocket-"
 class StreamProxy:
     """One WebSocket to the client, one to the service."""
 
-    def __init__(self, services: Services, *, max_message_bytes: int) -> None:
-        self._services, self._max_bytes = services, max_message_bytes
+    def __init__(self, services: Services, admin: Admin[Any], *, max_message_bytes: int) -> None:
+        self._services, self._admin, self._max_bytes = services, admin, max_message_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = route_of(scope["path"])
@@ -35,6 +38,7 @@ class StreamProxy:
         scope["request_id"] = request_id_of(scope).decode()
         await receive()  # the client's wish to connect
         try:
+            self._admin.flags.require(Flag.STREAMING)
             async with self._connected(route, scope) as service:
                 await send({"type": "websocket.accept"})
                 await _relay(service, receive, send)
@@ -44,7 +48,7 @@ class StreamProxy:
     @asynccontextmanager
     async def _connected(self, route: Route, scope: Scope) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         url: URL = target(self._services, route, scope)
-        headers = inbound(scope)
+        headers = inbound(scope, self._admin.is_bearer_of_token)
         for name in [name for name in headers if name.startswith(_HANDSHAKE)]:
             del headers[name]
         try:
