@@ -8,12 +8,12 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from detector_service.attempt import Attempt, Terms
+from detector_service.attempt import DetectorAttempt
 from detector_service.repository import Lease, Repository, Transaction
 from detector_service.sandbox import Report
 from pydantic import BaseModel
 from pynomaly_chassis.database import Database, DatabaseUnavailable
-from pynomaly_chassis.jobs import Notifications
+from pynomaly_chassis.jobs import Notifications, Terms
 from pynomaly_contracts.jobs import ConfusionMatrix, EvaluateResult, Job
 
 LEASE_S = 0.6
@@ -88,12 +88,12 @@ class Bench:
         self.terms = Terms(self.repository, work, asyncio.Event(), LEASE_S, folder)
         self.task = Waiting()
 
-    async def attempt(self, *, claim_took_s: float = 0.0) -> Attempt:
+    async def attempt(self, *, claim_took_s: float = 0.0) -> DetectorAttempt:
         async with self.repository.transaction() as tx:
             self.job_id = await tx.jobs.enqueue("default", "evaluate", {}, headers={})
             lease = await tx.queue.claim(LEASE_S)
         assert lease is not None
-        return Attempt(self.terms, lease, self.task, claimed_s=time.monotonic() - claim_took_s)
+        return DetectorAttempt(self.terms, lease, self.task, claimed_s=time.monotonic() - claim_took_s)
 
     async def job(self) -> Job:
         async with self.repository.transaction() as tx:

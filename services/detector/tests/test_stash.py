@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from detector_service.attempt import FOLDER_PREFIX
 from detector_service.repository import Lease, Repository
 from detector_service.stash import Stash, Trained
-from detector_service.worker import sweep_folders
 from obstore.store import LocalStore
 from pynomaly_chassis.bucket import Bucket
 from pynomaly_chassis.ids import new_id, utc_now
+from pynomaly_chassis.jobs import sweep_folders
+from pynomaly_chassis.jobs.attempt import FOLDER_PREFIX
 
 FIRST, SECOND = Trained(b"zip\n1", {"fit_duration_s": 1.0}), Trained(b"zip\n2", {"fit_duration_s": 2.0})
 

@@ -57,6 +57,18 @@ class DependencyStatus(Answer):
     retry_after_s: float | None = None
 
 
+class WorkerStatus(Answer):
+    """A worker as it last told of itself."""
+
+    name: str
+    alive: bool = Field(description="Whether it was heard of in the last 30 s.")
+    lanes: int = Field(description="How many jobs it works on at a time.")
+    busy: int = Field(description="On how many it does.")
+    started_at: datetime
+    seen_at: datetime
+    silent_s: float = Field(description="Since it was heard of, s.")
+
+
 class Status(Answer):
     """Answer of GET /status: always 200; `degraded` while a circuit to a peer is not closed."""
 
@@ -67,6 +79,9 @@ class Status(Answer):
     uptime_seconds: float
     database: DatabaseHealth
     dependencies: list[DependencyStatus] = Field(default=[])
+    workers: list[WorkerStatus] | None = Field(
+        default=None, description="Who works on this service's jobs; null where it has none, or cannot tell."
+    )
 
 
 class SuiteStatus(Status):

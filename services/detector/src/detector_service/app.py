@@ -12,24 +12,24 @@ from pynomaly_chassis.bucket import STORAGE_CALLS, Bucket
 from pynomaly_chassis.database import DATABASE_CALLS, Database
 from pynomaly_chassis.health import Vitals
 from pynomaly_chassis.idempotency import IdempotencyKeys
-from pynomaly_chassis.jobs import Notifications
+from pynomaly_chassis.jobs import Notifications, Task, Terms, Worker, sweep_folders
 from pynomaly_chassis.metrics import HttpMetrics
 from pynomaly_chassis.resilience import open_resilience
 from pynomaly_chassis.settings import load_settings
 from pynomaly_chassis.storage import open_store
 from pynomaly_resilience import Resilience, ResilientSession
 
-from detector_service.api import algorithms, detectors, jobs
-from detector_service.attempt import Terms
+from detector_service.api import algorithms, detectors, evaluations, jobs
+from detector_service.attempt import DetectorAttempt
 from detector_service.clients import API_CALLS, WORKER_CALLS, DatasetClient, ModelClient
+from detector_service.comparing import EvaluationService
 from detector_service.repository import Repository
 from detector_service.sandbox import Sandbox
 from detector_service.service import DetectorService, JobService
 from detector_service.settings import Settings, WorkerSettings
 from detector_service.stash import Stash
 from detector_service.tables import idempotency_keys, job_store
-from detector_service.tasks import DetectBatchTask, EvaluateTask, Task, TrainTask
-from detector_service.worker import Worker, sweep_folders
+from detector_service.tasks import DetectBatchTask, EvaluateTask, TrainTask
 
 PURGE_S = 3600.0
 DESCRIPTION = "Detectors: algorithms with parameters, their training, their evaluation, and batch detection as jobs."
@@ -46,7 +46,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         vitals,
         title="Pynomaly detector service",
         description=DESCRIPTION,
-        routers=[algorithms.router, detectors.router, detectors.detect_router, jobs.router],
+        routers=[algorithms.router, evaluations.router, detectors.router, detectors.detect_router, jobs.router],
         lifespan=_lifespan(settings, database, resilience),
     )
 
@@ -64,6 +64,7 @@ def _lifespan(settings: Settings, database: Database, resilience: Resilience) ->
             datasets = DatasetClient(session, settings.dataset_service_url)
             models = ModelClient(session, settings.model_service_url)
             app.state.detectors = DetectorService(repository, keys)
+            app.state.evaluations = EvaluationService(repository, datasets)
             app.state.jobs = JobService(repository, keys, datasets, models, progress)
             await stack.enter_async_context(progress.listening())
             await stack.enter_async_context(heartbeat(PURGE_S, keys.purge, at_start=True))
@@ -94,7 +95,15 @@ def _worker_lifespan(
     repository, stash = Repository(database), Stash(Bucket(open_store(settings), resilience))
     url = settings.database_url.get_secret_value()
     work = Notifications(url, job_store.work_channel, application_name=settings.service_name)
-    terms = Terms(repository, work, asyncio.Event(), settings.job_lease_s, settings.job_folder)
+    terms = Terms(
+        repository,
+        work,
+        asyncio.Event(),
+        settings.job_lease_s,
+        settings.job_folder,
+        time_limit_s=settings.job_time_limit_s,
+        max_running=settings.max_running_jobs_per_tenant,
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -107,9 +116,10 @@ def _worker_lifespan(
             worker = Worker(
                 terms,
                 _tasks(settings, session, stash),
-                concurrency=settings.job_concurrency,
+                lanes=settings.workers,
                 poll_s=settings.job_poll_s,
                 registry=registry,
+                attempt=DetectorAttempt,
             )
             loop = asyncio.create_task(worker.run())
             try:

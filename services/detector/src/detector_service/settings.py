@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, FilePath
+from pydantic import AfterValidator, AliasChoices, Field, FilePath
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pynomaly_chassis.settings import ServiceSettings, StorageSettings
 
@@ -22,6 +22,8 @@ class Settings(ServiceSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     dataset_service_url: str = "http://127.0.0.1:8001"
     model_service_url: str = "http://127.0.0.1:8002"
+    job_time_limit_s: Annotated[float, Field(ge=1, le=30 * 86400, description="Of one try at a job.")] = 86400.0
+    max_queued_jobs_per_tenant: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
 
 
 class KeySettings(BaseSettings):
@@ -40,7 +42,17 @@ class WorkerSettings(Settings, StorageSettings):
     port: Annotated[int, Field(ge=0, le=65535, validation_alias="WORKER_PORT")] = 8010
     signing_key_path: FilePath
     trusted_keys_path: Annotated[Path, AfterValidator(_is_there)]
-    job_concurrency: Annotated[int, Field(ge=1, le=64)] = 1
+    workers: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=64,
+            validation_alias=AliasChoices("WORKERS", "JOB_CONCURRENCY"),
+            description="How many jobs, each a process, it works on at a time.",
+        ),
+    ] = 1
+    max_running_jobs_per_tenant: Annotated[int | None, Field(ge=1, description="Without: as many as there are.")] = None
+    job_retention_days: Annotated[float, Field(gt=0, le=3650, description="How long an ended job is kept.")] = 30.0
     job_lease_s: Annotated[float, Field(ge=0.5, le=600)] = 15.0
     job_poll_s: Annotated[float, Field(ge=0.05, le=60, description="How long a lost notification goes unnoticed.")] = (
         1.0

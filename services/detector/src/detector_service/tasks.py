@@ -2,26 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
 from pynomaly_contracts.figures import Figures
 from pynomaly_contracts.jobs import DetectBatchResult, EvaluateResult, TrainResult
 
 from detector_service.clients import DatasetClient, ModelClient
+from detector_service.keeping import KeptEvaluation, KeptTraining
 from detector_service.repository import Lease
 from detector_service.sandbox import ARTEFACT, ROWS, SCORED, Report, Sandbox
 from detector_service.specs import DetectBatchSpec, EvaluateSpec, ScoreItselfSpec, TrainSpec
 from detector_service.stash import Stash, Trained
-
-
-class Task(Protocol):
-    """One kind of work. Whatever it does twice, because a try was lost, has its effect once."""
-
-    async def run(self, lease: Lease, folder: Path, report: Report) -> BaseModel:
-        """Do it, with an empty folder to work in; the job's result."""
-        ...
 
 
 class TrainTask:
@@ -38,7 +30,7 @@ class TrainTask:
         trained = await self._stash.find(lease) or await self._train(lease, spec, folder, report)
         report("registering", 0.95)
         version = await self._models.register(spec.detector_name, trained.archive, key=str(lease.job_id))
-        return TrainResult(
+        return KeptTraining(
             model_id=version.model_id,
             model_name=version.model_name,
             model_version=version.version,
@@ -52,6 +44,8 @@ class TrainTask:
             metrics=Figures.model_validate(version.metrics) if version.metrics else None,
             metrics_absent=trained.facts.get("metrics_absent"),
             fit_duration_s=trained.facts["fit_duration_s"],
+            warnings=trained.facts.get("warnings", []),
+            paired=trained.facts.get("paired"),
         )
 
     async def _train(self, lease: Lease, spec: TrainSpec, folder: Path, report: Report) -> Trained:
@@ -90,7 +84,7 @@ class EvaluateTask(_ScoringTask):
     async def run(self, lease: Lease, folder: Path, report: Report) -> EvaluateResult:
         spec = EvaluateSpec.model_validate(lease.spec)
         found = await self._score("evaluate", spec, folder, report)
-        return EvaluateResult(model_id=spec.model_id, model_version=spec.model_version, **found)
+        return KeptEvaluation(model_id=spec.model_id, model_version=spec.model_version, **found)
 
 
 class DetectBatchTask(_ScoringTask):

@@ -19,3 +19,9 @@ class JobQuarantined(ProblemError):
     """The job's process died too often; it is not tried again."""
 
     status, type, title = 500, "/problems/job-quarantined", "Job is quarantined"
+
+
+class JobTimeLimitReached(ProblemError):
+    """The work took longer than a job may."""
+
+    status, type, title = 422, "/problems/job-time-limit", "Job takes too long"

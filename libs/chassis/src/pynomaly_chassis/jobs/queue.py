@@ -29,6 +29,7 @@ from pynomaly_chassis.jobs.claiming import (
 from pynomaly_chassis.jobs.problems import JobQuarantined
 from pynomaly_chassis.jobs.rows import notify
 from pynomaly_chassis.jobs.tables import JobTables
+from pynomaly_chassis.jobs.workers import WorkerRows
 from pynomaly_chassis.problems import problem_document
 
 _LEASE_ENDED = "its worker stopped answering"
@@ -65,6 +66,11 @@ class JobQueue:
 
     def __init__(self, connection: AsyncConnection, tables: JobTables) -> None:
         self._connection, self._tables, self._jobs = connection, tables, tables.jobs
+
+    @property
+    def workers(self) -> WorkerRows:
+        """Who works on it."""
+        return WorkerRows(self._connection, self._tables)
 
     async def claim(self, lease_s: float, *, max_running: int | None = None) -> Lease | None:
         """A job that waits or whose worker's lease has ended, of the tenant whose turn it is; None where there is none.
