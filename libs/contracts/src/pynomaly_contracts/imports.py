@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pynomaly_contracts.base import Request, Resource
 from pynomaly_contracts.jobs import JobState
 from pynomaly_contracts.problems import Problem
-from pynomaly_contracts.reading import UploadFields
+from pynomaly_contracts.reading import ReadingWanted, UploadFields
 
 SourceUrl = Annotated[
     str,
@@ -39,6 +39,9 @@ class ImportRequest(UploadFields):
     def _has_one_source(self) -> "ImportRequest":
         if (self.url is None) == (self.sql is None):
             raise ValueError("say where the rows come from: url or sql, one of them")
+        said = [name for name in ReadingWanted.model_fields if getattr(self, name) is not None]
+        if self.sql is not None and said:
+            raise ValueError(f"{said[0]} is of files; a query's rows come typed")
         return self
 
 

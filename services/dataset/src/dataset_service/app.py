@@ -12,6 +12,7 @@ from pynomaly_chassis.database import DATABASE_CALLS, Database
 from pynomaly_chassis.health import Vitals
 from pynomaly_chassis.idempotency import IdempotencyKeys
 from pynomaly_chassis.ids import utc_now
+from pynomaly_chassis.jobs import Notifications
 from pynomaly_chassis.metrics import HttpMetrics
 from pynomaly_chassis.resilience import open_resilience
 from pynomaly_chassis.settings import load_settings
@@ -19,15 +20,23 @@ from pynomaly_chassis.storage import open_store
 
 from dataset_service.api import router
 from dataset_service.collector import Collector
+from dataset_service.imports import api as imports
+from dataset_service.imports.policy import AllowedSources
+from dataset_service.imports.repository import forget_secrets
+from dataset_service.imports.service import ImportService
+from dataset_service.imports.sources import SourceLimits
+from dataset_service.imports.task import ImportTask
+from dataset_service.imports.worker import ImportWorker, Terms
 from dataset_service.objects import ObjectFiles
 from dataset_service.repository import DatasetRepository
 from dataset_service.service import PATH, UPLOAD, Limits
 from dataset_service.settings import Settings
 from dataset_service.spool import Spool
-from dataset_service.tables import idempotency_keys
+from dataset_service.tables import IMPORTS, idempotency_keys
 from dataset_service.versions import VersionService
 
 HOUR_S = 3600.0
+CONNECT_TIMEOUT_S = 10.0
 
 
 def _takes_files(path: str) -> bool:
@@ -45,16 +54,30 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     repository = DatasetRepository(database)
     keys = IdempotencyKeys(database, idempotency_keys)
     collector = Collector(repository, objects)
+    limits = Limits(
+        max_columns=settings.max_columns,
+        max_expanded_bytes=settings.max_expanded_size,
+        idle_timeout_s=settings.upload_idle_timeout_s,
+        n_cpu_tasks=settings.conversion_concurrency,
+    )
+    datasets = VersionService(repository, objects, spool, keys, limits)
+    allowed = _allowed(settings)
+    worker = _import_worker(
+        settings,
+        repository,
+        ImportTask(datasets, spool, settings, allowed, _limits(settings), timeout_s=settings.import_timeout_s),
+    )
 
     async def tidy() -> None:
         await keys.purge()
+        await database.run(forget_secrets)
         await collector.sweep(utc_now())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         spool.open()
         try:
-            async with heartbeat(HOUR_S, tidy, at_start=True):
+            async with heartbeat(HOUR_S, tidy, at_start=True), worker.working():
                 yield
         finally:
             spool.close()
@@ -64,15 +87,35 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         Vitals(settings, database, metrics, storage_folder=settings.local_folder, resilience=resilience),
         title="Pynomaly: data sets",
         description="Upload tables, look at them, cut them into parts, read their rows.",
-        routers=[router],
+        routers=[imports.router, router],  # a data set is never named imports
         lifespan=lifespan,
         body_limit=lambda path: settings.max_upload_size if _takes_files(path) else settings.max_request_bytes,
     )
-    limits = Limits(
-        max_columns=settings.max_columns,
-        max_expanded_bytes=settings.max_expanded_size,
-        idle_timeout_s=settings.upload_idle_timeout_s,
-        n_cpu_tasks=settings.conversion_concurrency,
-    )
-    app.state.datasets = VersionService(repository, objects, spool, keys, limits)
+    app.state.datasets = datasets
+    app.state.imports = ImportService(repository, keys, allowed)
     return app
+
+
+def _allowed(settings: Settings) -> AllowedSources:
+    return AllowedSources(
+        hosts=settings.import_allowed_hosts,
+        buckets=settings.import_allowed_buckets,
+        networks=settings.import_networks,
+        connections=settings.import_urls,
+    )
+
+
+def _limits(settings: Settings) -> SourceLimits:
+    return SourceLimits(
+        max_bytes=settings.max_upload_size,
+        connect_timeout_s=CONNECT_TIMEOUT_S,
+        idle_timeout_s=settings.import_idle_timeout_s,
+        ca_file=settings.import_ca_file,
+    )
+
+
+def _import_worker(settings: Settings, repository: DatasetRepository, task: ImportTask) -> ImportWorker:
+    url = settings.database_url.get_secret_value()
+    bells = Notifications(url, IMPORTS.work_channel, application_name=settings.service_name)
+    terms = Terms(settings.import_concurrency, settings.import_lease_s, settings.import_poll_s)
+    return ImportWorker(repository, task, bells, terms)

@@ -12,6 +12,7 @@ from fastapi import Response
 from fastapi.responses import StreamingResponse
 from pydantic import TypeAdapter, ValidationError
 from pynomaly_chassis.background import to_thread_whole
+from pynomaly_chassis.conditional import is_there_already, range_of
 from pynomaly_chassis.idempotency import Claim, CreatedAnswer, IdempotencyKeys, fingerprint
 from pynomaly_chassis.ids import new_id
 from pynomaly_chassis.paging import PageRequest
@@ -27,7 +28,7 @@ from pynomaly_contracts.datasets import (
     SplitRequest,
 )
 
-from dataset_service.delivery import etag_of, is_there_already, part_of, range_of, spooled
+from dataset_service.delivery import etag_of, part_of, spooled
 from dataset_service.filters import parse_filters
 from dataset_service.ingest import Ingested, Ingestion, check_labels
 from dataset_service.objects import ObjectFiles, object_key
@@ -104,34 +105,40 @@ class DatasetService:
     async def _create(
         self, tenant_id: str, claim: Claim, received: Received[UploadFields], path: Path
     ) -> CreatedAnswer:
-        fields = received.fields
         async with self._repository.transaction() as tx:
-            await tx.refuse_taken(tenant_id, {fields.name: "body.name"})
+            await tx.refuse_taken(tenant_id, {received.fields.name: "body.name"})
+        new = await self.prepare(tenant_id, received, path)
+
+        async def add(tx: Transaction) -> CreatedAnswer:
+            answer = CreatedAnswer(await tx.insert(new), location=f"{PATH}/{new.id}")
+            await claim.finish(tx.connection, answer)
+            return answer
+
+        return await self._repository.run(add)
+
+    async def prepare(
+        self, tenant_id: str, received: Received[UploadFields], path: Path, *, origin: str | None = None
+    ) -> NewDataset:
+        """Read the file at `path` and store its table; the row is still to be inserted. origin: of an import."""
+        fields = received.fields
         with self._spool.file(".parquet") as parquet, self._spool.file(".scratch") as scratch:
             table, source = await self._ingest(received, Ingested(path, scratch, parquet), fields.target_column)
             dataset_id = new_id()
             key = object_key(tenant_id, dataset_id)
             await self._objects.put(parquet, key)
-        new = NewDataset(
+        return NewDataset(
             id=dataset_id,
             tenant_id=tenant_id,
             name=fields.name,
             description=fields.description,
             target_column=fields.target_column,
-            source=source,
+            source=source.model_copy(update={"origin": origin}),
             n_rows=table.n_rows,
             columns=table.columns,
             sha256=received.sha256,
             size_bytes=received.size_bytes,
             object_key=key,
         )
-
-        async def add(tx: Transaction) -> CreatedAnswer:
-            answer = CreatedAnswer(await tx.insert(new), location=f"{PATH}/{dataset_id}")
-            await claim.finish(tx.connection, answer)
-            return answer
-
-        return await self._repository.run(add)
 
     async def _ingest(
         self, received: Received[Any], files: Ingested, target_column: str | None

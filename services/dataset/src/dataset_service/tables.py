@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from pynomaly_chassis.idempotency import idempotency_table
+from pynomaly_chassis.jobs import job_tables
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 metadata = sa.MetaData()
@@ -48,3 +49,14 @@ earlier_versions = sa.Table(
 )
 NAME_INDEX = "datasets_name"
 idempotency_keys = idempotency_table(metadata)
+# Imports. url: without its query; spec: all that was asked for, with the query until the job has ended.
+IMPORTS = job_tables(
+    metadata,
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("url", sa.Text),
+    sa.Column("n_bytes", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("total_bytes", sa.BigInteger),
+    sa.Column("n_rows", sa.BigInteger),
+    work_channel="dataset_work",
+    progress_channel="dataset_progress",
+)

@@ -1,0 +1,164 @@
+"""Imports of queries, from a real PostgreSQL."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from dataset_service.settings import Settings
+from dataset_service.tables import IMPORTS
+from pynomaly_chassis.jobs import Notifications, wait_for
+from pynomaly_suite.postgres import DatabaseUrls
+from pynomaly_suite.testing import TemporaryPostgres
+
+PATH = "/api/v1/datasets/imports"
+Query = Callable[..., Awaitable[dict[str, Any]]]
+
+
+@pytest.fixture(scope="session")
+def warehouse(postgres: TemporaryPostgres) -> DatabaseUrls:
+    """A database of somebody else."""
+    return postgres.database("dataset")
+
+
+@pytest.fixture
+def settings(database: DatabaseUrls, warehouse: DatabaseUrls, tmp_path: Path) -> Settings:
+    away = "postgresql://nobody:hidden@127.0.0.1:1/nothing"
+    return Settings.model_validate(
+        {
+            "database_url": database.app_url,
+            "storage_path": tmp_path / "storage",
+            "max_upload_size": 1_000_000,
+            "import_timeout_s": 5,
+            "import_connections": f'{{"warehouse": "{warehouse.owner_url}", "away": "{away}"}}',
+        }
+    )
+
+
+@pytest.fixture
+async def queried(client: httpx.AsyncClient, database: DatabaseUrls) -> AsyncIterator[Query]:
+    """`await queried("SELECT ...")`: the import when it has ended."""
+    told = Notifications(database.app_url, IMPORTS.progress_channel, application_name="test")
+
+    async def run(query: str, *, connection: str = "warehouse", **more: Any) -> dict[str, Any]:
+        sql = {"connection": connection, "query": query}
+        begun = await client.post(PATH, json={"name": "t", "sql": sql, **more})
+        assert begun.status_code == 202, begun.text
+        with told.subscription(begun.json()["id"]) as bell:
+            while True:
+                found: dict[str, Any] = (await client.get(f"{PATH}/{begun.json()['id']}")).json()
+                if found["finished_at"] is not None:
+                    return found
+                await wait_for(bell, 5)
+
+    async with told.listening():
+        yield run
+
+
+async def test_a_query_becomes_a_data_set_with_the_types_of_the_database(
+    client: httpx.AsyncClient, queried: Query
+) -> None:
+    query = """-- what a warehouse has
+        SELECT n::int2 AS small, n * 10000000000 AS big, n / 2.0 AS half, n::float4 AS real, n = 1 AS flag,
+               'x:' || n AS text, date '2026-01-01' + n AS day, timestamp '2026-01-01' + n * interval '1 h' AS at,
+               timestamptz '2026-01-01 00:00+02' AS zoned, NULLIF(n, 2) AS gap, '0017'::text AS code
+        FROM generate_series(1, 3) AS n ORDER BY n"""
+    end = await queried(query, target_column="flag")
+    assert (end["state"], end["n_rows"], end["sql"]["connection"]) == ("succeeded", 3, "warehouse")
+    dataset = (await client.get("/api/v1/datasets/t")).json()
+    assert {column["name"]: column["type"] for column in dataset["columns"]} == {
+        "small": "integer",
+        "big": "integer",
+        "half": "number",
+        "real": "number",
+        "flag": "boolean",
+        "text": "string",
+        "day": "date",
+        "at": "datetime",
+        "zoned": "datetime",
+        "gap": "integer",
+        "code": "string",
+    }
+    assert dataset["source"]["origin"] == "sql:warehouse"
+    rows = (await client.get("/api/v1/datasets/t/rows", headers={"accept": "text/csv"})).text.splitlines()
+    assert rows[2].startswith("2,20000000000,1.0,2.0,false,x:2,2026-01-03,2026-01-01T02:00:00")
+    assert rows[2].endswith(",,0017")
+
+
+async def test_more_rows_than_a_block_come_all_and_in_order(client: httpx.AsyncClient, queried: Query) -> None:
+    end = await queried("SELECT n FROM generate_series(1, 25000) AS n ORDER BY n")
+    assert end["n_rows"] == 25_000
+    rows = (await client.get("/api/v1/datasets/t/rows", headers={"accept": "text/csv"})).text.split()
+    assert rows == ["n", *map(str, range(1, 25_001))]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "INSERT INTO kept VALUES (9)",
+        "DELETE FROM kept",
+        "SELECT 1; DROP TABLE kept",
+        "WITH gone AS (DELETE FROM kept RETURNING n) SELECT * FROM gone",
+        "SELECT n INTO other FROM kept",
+        "SELECT set_config('transaction_read_only', 'off', false), n FROM kept",
+        "COMMIT",
+        "COPY kept TO PROGRAM 'true'",
+        "SELECT pg_read_file('/etc/passwd') FROM nothing",
+        "SELECT",
+        "/* SELECT */",
+        "SELECT 1 AS a, 2 AS a",
+        "SELECT '\\x00'::bytea AS raw",
+        "SELECT nothing FROM kept",
+    ],
+)
+async def test_what_is_no_single_query_that_only_reads_is_refused_and_changes_nothing(
+    query: str, queried: Query, warehouse: DatabaseUrls
+) -> None:
+    connection = await asyncpg.connect(warehouse.owner_url)
+    await connection.execute("DROP TABLE IF EXISTS kept; CREATE TABLE kept AS SELECT 1 AS n")
+    end = await queried(query)
+    assert (end["state"], end["problem"]["type"]) == ("failed", "/problems/import-source-refused")
+    assert await connection.fetchval("SELECT count(*) FROM kept") == 1
+    await connection.close()
+
+
+async def test_a_query_without_rows_is_no_data_set(queried: Query) -> None:
+    end = await queried("SELECT 1 AS n WHERE false")
+    assert end["problem"]["type"] == "/problems/invalid-file"
+
+
+async def test_a_query_that_takes_too_long_is_stopped(queried: Query) -> None:
+    end = await queried("SELECT n, pg_sleep(100) IS NULL AS slept FROM generate_series(1, 2) AS n")
+    assert end["problem"]["type"] == "/problems/import-timed-out"
+
+
+async def test_a_query_with_more_bytes_than_an_upload_may_have_is_stopped(queried: Query) -> None:
+    end = await queried("SELECT n, md5(n::text) || md5((n + 1)::text) AS text FROM generate_series(1, 100000) AS n")
+    assert end["problem"]["type"] == "/problems/body-too-large"
+
+
+async def test_a_database_that_is_away_is_asked_again_and_its_url_is_told_to_nobody(
+    client: httpx.AsyncClient, database: DatabaseUrls
+) -> None:
+    told = Notifications(database.app_url, IMPORTS.progress_channel, application_name="test")
+    async with told.listening():
+        wanted = {"name": "t", "sql": {"connection": "away", "query": "SELECT 1 AS n"}}
+        begun = (await client.post(PATH, json=wanted)).json()
+        with told.subscription(begun["id"]) as bell:
+            while (found := (await client.get(f"{PATH}/{begun['id']}")).json())["stage"] != "waiting for a service":
+                await wait_for(bell, 5)
+    assert (found["state"], found["attempts"]) == ("queued", 1)
+    assert "hidden" not in (await client.get(f"{PATH}/{begun['id']}")).text
+
+
+@pytest.mark.parametrize(
+    "connections", ["not json", "[]", '{"a": 1}', '{"a": "mysql://u:hidden@h/d"}', '{"a": "hidden"}']
+)
+def test_connections_that_are_wrong_are_refused_without_being_shown(connections: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="IMPORT_CONNECTIONS") as refused:
+        Settings.model_validate(
+            {"database_url": "postgresql://a:b@c/d", "storage_path": tmp_path, "import_connections": connections}
+        )
+    assert "hidden" not in str(refused.value)
