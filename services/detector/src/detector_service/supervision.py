@@ -7,6 +7,7 @@ from detector_service.domain import Refusal, Unfit
 from detector_service.figures import check_labels, compare
 from detector_service.intervals import Interval, quantile_interval
 from detector_service.metrics import BoolVector, FloatVector, judge, rank
+from detector_service.paired import PairedFigures, paired_figures
 from detector_service.thresholds import Target, choose_threshold, threshold_interval
 
 
@@ -40,6 +41,10 @@ class Supervision:
         if self.labels is not None:
             figures = compare(rank(self.labels, scores), judge(self.labels, scores > threshold), self.seed)
         return {"threshold_interval": self._interval(scores, contamination), "metrics": figures}
+
+    def paired(self, scores: FloatVector, threshold: float) -> PairedFigures | None:
+        """Figures of samples of the training rows, to compare with other detectors'; None without labels."""
+        return None if self.labels is None else paired_figures(self.labels, scores, scores > threshold)
 
     def _interval(self, scores: FloatVector, contamination: float | None) -> Interval | None:
         if self.target is not None and self.labels is not None:

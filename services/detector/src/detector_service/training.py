@@ -18,6 +18,7 @@ from detector_service.algorithms import Algorithm, create_estimator, get_algorit
 from detector_service.domain import N_NAMED, Refusal, Unfit
 from detector_service.features import SourceColumn
 from detector_service.limits import check_magnitude, check_request, check_size
+from detector_service.paired import PairedFigures
 from detector_service.supervision import UNSUPERVISED, Supervision
 
 if TYPE_CHECKING:
@@ -68,12 +69,14 @@ class FitRequest:
 @dataclass(frozen=True)
 class TrainedDetector:
     """model: the ONNX graph. n_anomalies: training rows above the threshold. parity: the largest deviation from PyOD
-    that was found, in units of what is allowed (< 1)."""
+    that was found, in units of what is allowed (< 1). paired: figures of samples of the rows, where they are labelled.
+    """
 
     model: bytes
     manifest: Manifest
     n_anomalies: int
     parity: float
+    paired: PairedFigures | None = None
 
 
 def fit_detector(
@@ -127,7 +130,8 @@ def trained(
     contamination = None if FAMILIES[request.algorithm].fixed_threshold else request.contamination
     manifest = _describe(request, origin, compiled, supervision.describe(scores, threshold, contamination))
     n_anomalies = int((scores > threshold).sum())
-    return TrainedDetector(compiled.model.SerializeToString(deterministic=True), manifest, n_anomalies, parity)
+    model = compiled.model.SerializeToString(deterministic=True)
+    return TrainedDetector(model, manifest, n_anomalies, parity, supervision.paired(scores, threshold))
 
 
 def begun_digest(feature_names: tuple[str, ...]) -> "hashlib._Hash":

@@ -45,6 +45,7 @@ def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any
         "fit_duration_s": round(fit_duration_s, 6),
         "n_anomalies": trained.n_anomalies,
         "metrics_absent": unlabelled,
+        "paired": None if trained.paired is None else trained.paired.document(),
     }
 
 

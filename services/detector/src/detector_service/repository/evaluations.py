@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from pynomaly_chassis.ids import new_id
 from pynomaly_contracts.detectors import Detector
 from pynomaly_contracts.evaluations import Evaluation, Metric
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from detector_service.tables import evaluations
@@ -83,7 +84,7 @@ class EvaluationRows:
         samples = kept.paired["figures"][metric].astext.label("samples")
         statement = (
             sa.select(*_TOLD, _IS_PAIRED, kept.paired["digest"].astext.label("digest"), samples)
-            .distinct(kept.detector_id)
+            .ext(distinct_on(kept.detector_id))
             .where(
                 kept.tenant_id == tenant_id,
                 sa.tuple_(kept.detector_id, kept.model_id, kept.model_version).in_(versions),
