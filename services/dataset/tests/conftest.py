@@ -32,7 +32,7 @@ def migrated(postgres: TemporaryPostgres) -> DatabaseUrls:
 async def database(migrated: DatabaseUrls) -> DatabaseUrls:
     """Migrated and empty."""
     connection = await asyncpg.connect(migrated.owner_url)
-    await connection.execute("TRUNCATE datasets, earlier_versions, idempotency_keys, jobs, job_turns")
+    await connection.execute("TRUNCATE datasets, earlier_versions, idempotency_keys, jobs, job_turns, job_workers")
     await connection.close()
     return migrated
 

@@ -1,5 +1,6 @@
 """The dataset service, wired."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,7 +13,7 @@ from pynomaly_chassis.database import DATABASE_CALLS, Database
 from pynomaly_chassis.health import Vitals
 from pynomaly_chassis.idempotency import IdempotencyKeys
 from pynomaly_chassis.ids import utc_now
-from pynomaly_chassis.jobs import Notifications
+from pynomaly_chassis.jobs import Notifications, Terms
 from pynomaly_chassis.metrics import HttpMetrics
 from pynomaly_chassis.resilience import open_resilience
 from pynomaly_chassis.settings import load_settings
@@ -26,9 +27,9 @@ from dataset_service.imports.repository import forget_secrets
 from dataset_service.imports.service import ImportService
 from dataset_service.imports.sources import SourceLimits
 from dataset_service.imports.task import ImportTask
-from dataset_service.imports.worker import ImportWorker, Terms
+from dataset_service.imports.worker import working
 from dataset_service.objects import ObjectFiles
-from dataset_service.repository import DatasetRepository
+from dataset_service.repository import DatasetRepository, Transaction
 from dataset_service.service import PATH, UPLOAD, Limits
 from dataset_service.settings import Settings
 from dataset_service.spool import Spool
@@ -62,11 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     datasets = VersionService(repository, objects, spool, keys, limits)
     allowed = _allowed(settings)
-    worker = _import_worker(
-        settings,
-        repository,
-        ImportTask(datasets, spool, settings, allowed, _limits(settings), timeout_s=settings.import_timeout_s),
-    )
+    task = ImportTask(datasets, repository, settings, allowed, _limits(settings), timeout_s=settings.import_timeout_s)
 
     async def tidy() -> None:
         await keys.purge()
@@ -77,7 +74,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         spool.open()
         try:
-            async with heartbeat(HOUR_S, tidy, at_start=True), worker.working():
+            importing = working(
+                _terms(settings, repository, spool),
+                task,
+                lanes=settings.import_concurrency,
+                poll_s=settings.import_poll_s,
+                registry=metrics.registry,
+            )
+            async with heartbeat(HOUR_S, tidy, at_start=True), importing:
                 yield
         finally:
             spool.close()
@@ -114,8 +118,7 @@ def _limits(settings: Settings) -> SourceLimits:
     )
 
 
-def _import_worker(settings: Settings, repository: DatasetRepository, task: ImportTask) -> ImportWorker:
+def _terms(settings: Settings, repository: DatasetRepository, spool: Spool) -> Terms[Transaction]:
     url = settings.database_url.get_secret_value()
     bells = Notifications(url, IMPORTS.work_channel, application_name=settings.service_name)
-    terms = Terms(settings.import_concurrency, settings.import_lease_s, settings.import_poll_s)
-    return ImportWorker(repository, task, bells, terms)
+    return Terms(repository, bells, asyncio.Event(), settings.import_lease_s, spool.folder)

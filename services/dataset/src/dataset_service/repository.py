@@ -11,6 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from pynomaly_chassis.database import Database
+from pynomaly_chassis.jobs import JobQueue
 from pynomaly_chassis.problems import NameTaken
 from pynomaly_contracts.datasets import Column, Dataset, DatasetVersion, SourceFile, VersionChanges, VersionMode
 from pynomaly_contracts.problems import FieldProblem
@@ -18,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dataset_service.errors import DatasetChanged, DatasetNotFound, VersionNotFound
-from dataset_service.tables import NAME_INDEX, datasets, earlier_versions
+from dataset_service.tables import IMPORTS, NAME_INDEX, datasets, earlier_versions
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _NUMERIC = ("integer", "number")
@@ -91,6 +92,11 @@ class Transaction:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
+
+    @property
+    def queue(self) -> JobQueue:
+        """What workers do with imports."""
+        return JobQueue(self.connection, IMPORTS)
 
     async def insert(self, new: NewDataset, *, asked_by: str = "body.name") -> Dataset:
         """asked_by: the request's field that the name comes from. Raises NameTaken (409)."""

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from pynomaly_chassis.jobs import JobQueue, JobRows, Lease
+from pynomaly_chassis.jobs import JobRows, Lease
 from pynomaly_contracts.imports import Import, ImportRequest
 from pynomaly_contracts.jobs import JobState
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,11 +15,6 @@ from dataset_service.tables import IMPORTS
 
 KIND = "import"
 _jobs = IMPORTS.jobs
-
-
-def queue(connection: AsyncConnection) -> JobQueue:
-    """What workers do."""
-    return JobQueue(connection, IMPORTS)
 
 
 class ImportRows:
@@ -56,7 +51,7 @@ class ImportRows:
 
 async def tell(connection: AsyncConnection, lease: Lease, counts: Mapping[str, int | None]) -> None:
     """Store how much was read, for an attempt that has its lease."""
-    is_it = sa.and_(_jobs.c.id == lease.job_id, _jobs.c.attempts == lease.attempt)
+    is_it = sa.and_(_jobs.c.id == lease.job_id, _jobs.c.attempts == lease.attempt, _jobs.c.state != "queued")
     await connection.execute(sa.update(_jobs).where(is_it).values(counts))
 
 

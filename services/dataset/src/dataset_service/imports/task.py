@@ -2,13 +2,15 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import UUID
 
-from pynomaly_chassis.background import to_thread_whole
-from pynomaly_chassis.jobs import Lease
+from pydantic import BaseModel, ConfigDict, Field
+from pynomaly_chassis.background import heartbeat, to_thread_whole
+from pynomaly_chassis.jobs import Lease, Report
 from pynomaly_chassis.settings import StorageSettings
 from pynomaly_contracts.imports import ImportRequest, SqlSource
 from pynomaly_contracts.media import PARQUET
@@ -18,93 +20,89 @@ from dataset_service.errors import ImportTimedOut, SourceUnavailable, UploadTime
 from dataset_service.formats import HEAD_BYTES
 from dataset_service.imports.buckets import opened_object
 from dataset_service.imports.policy import AllowedSources, without_query
-from dataset_service.imports.sources import Opened, SourceLimits, counted
-from dataset_service.repository import NewDataset
+from dataset_service.imports.repository import tell
+from dataset_service.imports.sources import Counted, Opened, SourceLimits, counted
+from dataset_service.repository import DatasetRepository, NewDataset
 from dataset_service.service import DatasetService
-from dataset_service.spool import Spool
 from dataset_service.upload import Received, receive_bare
 
 READ_SHARE = 0.8
 """Of the progress, when all bytes are there; the rest is for reading them as a table."""
+COUNTS_S = 0.5
+"""Time between two reports of bytes and rows, s."""
 
 
-@dataclass(frozen=True)
-class News:
-    """How far an import is."""
+class Prepared(BaseModel):
+    """What a try leaves behind: a table that is stored, and the row that makes it a data set."""
 
-    stage: str = "starting"
-    progress: float = 0.0
-    n_bytes: int = 0
-    total_bytes: int | None = None
-    n_rows: int | None = None
-
-    def read(self, n_bytes: int, total_bytes: int | None) -> "News":
-        """After so many bytes of a file."""
-        share = min(1.0, n_bytes / total_bytes) if total_bytes else 0.0
-        return replace(
-            self, stage="reading", progress=READ_SHARE * share, n_bytes=n_bytes, total_bytes=total_bytes or None
-        )
-
-    def queried(self, n_bytes: int, n_rows: int | None) -> "News":
-        """After so many rows of a query."""
-        return replace(self, stage="querying", n_bytes=n_bytes, n_rows=n_rows)
-
-    def converting(self) -> "News":
-        return replace(self, stage="converting", progress=READ_SHARE)
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    dataset_id: UUID
+    new: NewDataset = Field(exclude=True)
 
 
-Report = Callable[[News], None]
+@dataclass
+class Progress:
+    """How far a try is. Told on the lease's beat as stage and share; the counts by the task."""
+
+    report: Report
+    counts: dict[str, int | None] = field(default_factory=dict)
+
+    def read(self, n_bytes: int, total_bytes: int | None) -> None:
+        """So many bytes of a file."""
+        self.counts = {"n_bytes": n_bytes, "total_bytes": total_bytes or None}
+        self.report("reading", READ_SHARE * min(1.0, n_bytes / total_bytes) if total_bytes else 0.0)
+
+    def queried(self, n_bytes: int, n_rows: int | None) -> None:
+        """So many rows of a query, and bytes of them."""
+        self.counts = {"n_bytes": n_bytes, "n_rows": n_rows}
+        self.report("querying", 0.0)
 
 
 class ImportTask:
-    """What an attempt does. Nothing of it shows before its row is inserted."""
+    """What a try does. Nothing of it shows before its row is inserted."""
 
     def __init__(
         self,
         datasets: DatasetService,
-        spool: Spool,
+        repository: DatasetRepository,
         storage: StorageSettings,
         allowed: AllowedSources,
         limits: SourceLimits,
         *,
         timeout_s: float,
     ) -> None:
-        self._datasets, self._spool, self._storage = datasets, spool, storage
+        self._datasets, self._repository, self._storage = datasets, repository, storage
         self._allowed, self._limits, self._timeout_s = allowed, limits, timeout_s
 
-    async def run(self, lease: Lease, report: Report) -> NewDataset:
-        """The row to be, its bytes stored. Raises ProblemError."""
-        wanted = ImportRequest.model_validate(lease.spec)
-        with self._spool.file(".import") as path:
-            try:
-                async with asyncio.timeout(self._timeout_s):
-                    received, news = await self._fetched(wanted, path, report)
-            except TimeoutError as error:
-                message = f"the source was not read within the {self._timeout_s:g} s of IMPORT_TIMEOUT_S"
-                raise ImportTimedOut(message) from error
-            report(news.converting())
+    async def run(self, lease: Lease, folder: Path, report: Report) -> Prepared:
+        """Raises ProblemError."""
+        wanted, path, progress = ImportRequest.model_validate(lease.spec), folder / "import", Progress(report)
+        async with heartbeat(COUNTS_S, lambda: self._tell(lease, progress)):
+            received = await self._in_time(wanted, path, progress)
+            await self._tell(lease, progress)
+            report("converting", READ_SHARE)
             new = await self._datasets.prepare(lease.tenant_id, received, path, origin=_origin(wanted))
-        report(replace(news.converting(), n_rows=new.n_rows))
-        return new
+        return Prepared(dataset_id=new.id, new=new)
 
-    async def _fetched(self, wanted: ImportRequest, path: Path, report: Report) -> tuple[Received[UploadFields], News]:
-        last = News()
+    async def _tell(self, lease: Lease, progress: Progress) -> None:
+        counts, progress.counts = progress.counts, {}
+        if counts:
+            await self._repository.run(lambda tx: tell(tx.connection, lease, counts))
 
-        def read(n_bytes: int, total_bytes: int | None) -> None:
-            nonlocal last
-            last = last.read(n_bytes, total_bytes)
-            report(last)
+    async def _in_time(self, wanted: ImportRequest, path: Path, progress: Progress) -> Received[UploadFields]:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._fetched(wanted, path, progress)
+        except TimeoutError as error:
+            message = f"the source was not read within the {self._timeout_s:g} s of IMPORT_TIMEOUT_S"
+            raise ImportTimedOut(message) from error
 
-        def queried(n_bytes: int, n_rows: int | None) -> None:
-            nonlocal last
-            last = last.queried(n_bytes, n_rows)
-            report(last)
-
+    async def _fetched(self, wanted: ImportRequest, path: Path, progress: Progress) -> Received[UploadFields]:
         if wanted.sql is not None:
-            return await self._query(wanted, wanted.sql, path, queried), last
+            return await self._query(wanted, wanted.sql, path, progress.queried)
         async with self._opened(wanted.url or "") as opened:
-            chunks = counted(opened, self._limits, read)
-            return await self._receive(chunks, opened.content_type, path, wanted), last
+            chunks = counted(opened, self._limits, progress.read)
+            return await self._receive(chunks, opened.content_type, path, wanted)
 
     def _opened(self, url: str) -> AbstractAsyncContextManager[Opened]:
         if not url.startswith("https:"):
@@ -122,9 +120,7 @@ class ImportTask:
         except UploadTimedOut as error:
             raise SourceUnavailable(f"the source fell silent for {idle_s:g} s", retry_after_s=5) from error
 
-    async def _query(
-        self, wanted: ImportRequest, sql: SqlSource, path: Path, tell: Callable[[int, int | None], None]
-    ) -> Received[UploadFields]:
+    async def _query(self, wanted: ImportRequest, sql: SqlSource, path: Path, tell: Counted) -> Received[UploadFields]:
         from dataset_service.imports.sql import write_query  # noqa: PLC0415 - as above
 
         url = self._allowed.connection(sql)
