@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -19,10 +19,11 @@ from pynomaly_contracts.health import (
     Health,
     Readiness,
     Status,
+    WorkerStatus,
 )
 from pynomaly_resilience import Resilience
 
-from pynomaly_chassis.database import Database
+from pynomaly_chassis.database import Database, DatabaseUnavailable
 from pynomaly_chassis.ids import utc_now
 from pynomaly_chassis.metrics import HttpMetrics
 from pynomaly_chassis.resilience import dependencies
@@ -40,6 +41,7 @@ class Vitals:
     metrics: HttpMetrics
     storage_folder: Path | None = None
     loaded_models: Callable[[], int] = lambda: 0
+    workers: Callable[[], Awaitable[list[WorkerStatus]]] | None = None
     resilience: Resilience = field(default_factory=Resilience)
     began: float = field(default_factory=time.monotonic)
 
@@ -77,7 +79,15 @@ class Vitals:
             uptime_seconds=self.uptime_s(),
             database=database,
             dependencies=peers,
+            workers=await self._workers(),
         )
+
+    async def _workers(self) -> list[WorkerStatus] | None:
+        """A database that is away is told by its own field."""
+        try:
+            return None if self.workers is None else await self.workers()
+        except DatabaseUnavailable:
+            return None
 
 
 def _overall(database: DatabaseHealth, peers: Sequence[DependencyStatus]) -> Literal["ok", "degraded", "unhealthy"]:

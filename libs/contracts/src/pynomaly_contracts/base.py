@@ -47,6 +47,10 @@ Contamination = Annotated[
     float,
     Field(gt=0, le=0.5, description="Expected share of anomalies, 0 < contamination <= 0.5.", examples=[0.1]),
 ]
+TimeLimit = Annotated[
+    float,
+    Field(gt=0, le=30 * 86400, description="How long a try may take, s, at most the service's JOB_TIME_LIMIT_S."),
+]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1, description="Seed of every random choice.")]
 
 

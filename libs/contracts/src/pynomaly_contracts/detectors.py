@@ -14,6 +14,7 @@ from pynomaly_contracts.base import (
     Resource,
     ResourceName,
     Seed,
+    TimeLimit,
 )
 from pynomaly_contracts.thresholds import ThresholdChoice
 
@@ -180,6 +181,7 @@ class TrainRequest(Request):
 
     dataset_id: str = Field(min_length=1, max_length=128, description="Id or name.")
     dataset_version: str | None = Field(default=None, max_length=32)
+    time_limit_s: TimeLimit | None = None
 
 
 class RetrainRequest(Request):
@@ -192,6 +194,7 @@ class RetrainRequest(Request):
         description="Id or name; without: the one that the latest version was trained on.",
     )
     dataset_version: str | None = Field(default=None, max_length=32, description="Default: the newest.")
+    time_limit_s: TimeLimit | None = None
 
 
 class EvaluateRequest(Request):
@@ -200,6 +203,7 @@ class EvaluateRequest(Request):
     dataset_id: str = Field(min_length=1, max_length=128, description="Id or name; must have a target column.")
     dataset_version: str | None = Field(default=None, max_length=32)
     model_version: str | None = Field(default=None, max_length=128, description="Default: the latest.")
+    time_limit_s: TimeLimit | None = None
 
 
 class DetectBatchRequest(Request):
@@ -216,6 +220,7 @@ class DetectBatchRequest(Request):
     )
     version: str | None = Field(default=None, max_length=128, description="Version, its UUID or an alias.")
     name: ResourceName | None = Field(default=None, description="Of the scored data set.")
+    time_limit_s: TimeLimit | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "DetectBatchRequest":

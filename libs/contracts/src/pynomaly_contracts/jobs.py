@@ -98,6 +98,26 @@ class DetectBatchResult(Answer):
     )
 
 
+class QueuePlace(Answer):
+    """Where a waiting job stands. Tenants take turns, so that nobody's long queue keeps others waiting."""
+
+    position: int = Field(ge=1, description="1 begins next; how many jobs of all tenants begin until it does.")
+    starts_in_s: float | None = Field(
+        default=None, description="An estimate, s; null while no worker lives or no job has ended yet."
+    )
+
+
+class JobSummary(Answer):
+    """How many jobs there are."""
+
+    queued: int
+    running: int
+    succeeded: int
+    failed: int
+    cancelled: int
+    max_queued: int = Field(description="How many may wait at a time; one more is refused with 429.")
+
+
 class Job(Resource):
     """A unit of durable work."""
 
@@ -107,6 +127,9 @@ class Job(Resource):
     progress: float = Field(ge=0, le=1)
     attempts: int = Field(description="How often a worker has begun it.")
     detector_id: UUID | None = None
+    retry_of: UUID | None = Field(default=None, description="The job that this one tries again.")
+    time_limit_s: float | None = Field(default=None, description="As it was asked for; null: the service's own limit.")
+    queue: QueuePlace | None = Field(default=None, description="While it is queued.")
     result: TrainResult | EvaluateResult | DetectBatchResult | None = None
     problem: Problem | None = Field(default=None, description="Why it failed.")
     started_at: datetime | None = None
