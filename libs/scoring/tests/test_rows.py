@@ -96,7 +96,7 @@ def test_a_manifest_without_columns_has_numbers_alone(manifest: Manifest) -> Non
 def test_text_reaches_the_graph(manifest: Manifest, build_graph: BuildGraph) -> None:
     model = _counting_oslo(build_graph(1))
     described = replace(manifest, feature_names=("age", "city"), n_features=2, columns=(AGE, CITY))
-    scorer = Scorer(Artefact(described, model.SerializeToString(), "cd" * 32, 1))
+    scorer = Scorer(Artefact(described, model.SerializeToString(), "cd" * 32, 1, "ef" * 32))
     scores = scorer.score_rows(_rows([[1.0], [1.0]], [["Oslo"], ["Rome"]]))
     assert scores.raw_score.tolist() == [2.0, 1.0]
 
@@ -104,7 +104,7 @@ def test_text_reaches_the_graph(manifest: Manifest, build_graph: BuildGraph) -> 
 def test_rows_without_their_texts_are_refused(manifest: Manifest, build_graph: BuildGraph) -> None:
     model = _counting_oslo(build_graph(1))
     described = replace(manifest, feature_names=("age", "city"), n_features=2, columns=(AGE, CITY))
-    scorer = Scorer(Artefact(described, model.SerializeToString(), "cd" * 32, 1))
+    scorer = Scorer(Artefact(described, model.SerializeToString(), "cd" * 32, 1, "ef" * 32))
     with pytest.raises(ValueError, match=r"texts must be objects \(1, 1\), not None"):
         scorer.score(np.zeros((1, 1)))
 

@@ -56,6 +56,7 @@ def test_what_the_reference_implementation_signs_is_accepted(
         model=files["model.onnx"],
         key_hint=next(iter(trusted.by_hint)),
         n_bytes=len(archive),
+        content_digest=artefact.content_digest,
     )
 
 
@@ -84,6 +85,12 @@ def test_the_signature_of_another_model_is_refused(
 ) -> None:
     other = sign({**contents, "model.onnx": b"another"})
     assert refusal(contents, other, trusted) == "digest-mismatch"
+
+
+def test_other_content_has_another_digest(contents: dict[str, bytes], sign: Sign, trusted: TrustedKeys) -> None:
+    others = [{**contents, name: b"another"} for name in contents]
+    digests = {verify(files, sign(files), trusted).content_digest for files in (contents, contents, *others)}
+    assert len(digests) == 1 + len(others)
 
 
 def test_a_key_that_is_not_trusted_is_refused(

@@ -12,11 +12,12 @@ class FailingOnce:
     def __init__(self) -> None:
         self.n_followed, self.recovered = 0, asyncio.Event()
 
-    async def follow_loads(self) -> None:
+    async def follow_loads(self) -> bool:
         self.n_followed += 1
         if self.n_followed == 1:
             raise RuntimeError("a defect")
         self.recovered.set()
+        return True
 
     def changed_unseen(self) -> None:
         """Nothing is known."""
@@ -25,6 +26,9 @@ class FailingOnce:
         """Nothing is known."""
 
     def dropped(self, model_id: UUID) -> None:
+        """Nothing is loaded."""
+
+    def dropped_version(self, version_id: UUID) -> None:
         """Nothing is loaded."""
 
 

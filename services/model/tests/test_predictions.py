@@ -111,11 +111,13 @@ async def test_the_default_is_followed_replaced_and_removed(client, register, pr
     assert (await client.delete("/api/v1/models/default")).status_code == 409
 
 
-async def test_a_default_that_is_deleted_is_none(client, register, predict, name) -> None:
+async def test_a_default_that_is_removed_is_none_and_its_model_may_go(client, register, predict, name) -> None:
     await register()
     await client.put("/api/v1/models/default", json={"model_id": name})
     assert (await predict(model_id=None)).status_code == 200
-    await client.delete(f"/api/v1/models/{name}")
+    assert (await client.delete(f"/api/v1/models/{name}")).json()["holders"][0]["kind"] == "default"
+    await client.delete("/api/v1/models/default")
+    assert (await client.delete(f"/api/v1/models/{name}")).status_code == 204
     assert (await predict(model_id=None)).status_code == 409
     assert (await predict()).status_code == 404
 

@@ -9,12 +9,11 @@ from uuid import UUID
 
 import pytest
 from model_service.errors import ModelTooLarge
-from model_service.records import StoredVersion
+from model_service.records import StoredVersion, WantedVersion
 from model_service.runtime import ModelRuntime, ServedModel
 from model_service.serving import Serving
 from pynomaly_chassis.bucket import StorageUnavailable
-from pynomaly_chassis.ids import new_id, utc_now
-from pynomaly_contracts.models import ModelVersion
+from pynomaly_chassis.ids import new_id
 from pynomaly_scoring import Scorer, TrustedKeys, open_artefact
 
 
@@ -32,7 +31,7 @@ class GatedLoader:
         await self.gate.wait()
         if self.failure is not None:
             raise self.failure
-        return ServedModel.of(stored.version, self.scorer)
+        return ServedModel.of(stored, self.scorer)
 
 
 @pytest.fixture
@@ -46,27 +45,17 @@ def loader(scorer: Scorer) -> GatedLoader:
 
 
 def stored_version(model_id: UUID | None = None) -> StoredVersion:
-    about: dict[str, Any] = {
-        "id": new_id(),
-        "created_at": utc_now(),
-        "updated_at": utc_now(),
-        "model_id": model_id or new_id(),
-        "model_name": "m",
-        "version": "1",
-        "algorithm": "IForest",
-        "parameters": {},
-        "feature_names": ["age", "tsh", "t3"],
-        "contamination": 0.1,
-        "threshold": 1.0,
-        "n_train": 1,
-        "seed": 0,
-        "data_digest": "",
-        "digest": "",
-        "n_bytes": 1,
-        "signed_by": "",
-        "versions": {},
-    }
-    return StoredVersion(ModelVersion(**about), "default", "key")
+    return StoredVersion(
+        id=new_id(),
+        model_id=model_id or new_id(),
+        model_name="m",
+        number="1",
+        tenant_id="default",
+        object_key="key",
+        digest="",
+        content_digest=None,
+        n_bytes=1,
+    )
 
 
 async def test_a_model_is_loaded_once_for_two_hundred_that_wait(loader: GatedLoader) -> None:
@@ -76,7 +65,7 @@ async def test_a_model_is_loaded_once_for_two_hundred_that_wait(loader: GatedLoa
     loader.gate.set()
     models = await asyncio.gather(*waiting)
     assert loader.n_loads == 1
-    assert {id(model) for model in models} == {id(runtime.peek(stored.version.id))}
+    assert {id(model) for model in models} == {id(runtime.peek(stored.id))}
 
 
 async def test_a_waiter_that_is_cancelled_leaves_the_load_to_the_others(loader: GatedLoader) -> None:
@@ -87,7 +76,7 @@ async def test_a_waiter_that_is_cancelled_leaves_the_load_to_the_others(loader: 
     with pytest.raises(asyncio.CancelledError):
         await first
     loader.gate.set()
-    assert (await second).version_id == stored.version.id
+    assert (await second).version_id == stored.id
     assert loader.n_loads == 1
 
 
@@ -119,9 +108,9 @@ async def test_the_least_recently_used_leave_when_the_budget_is_spent(loader: Ga
     versions = [stored_version() for _ in range(4)]
     for stored in versions[:3]:
         await runtime.get(stored)
-    runtime.peek(versions[0].version.id)
+    runtime.peek(versions[0].id)
     await runtime.get(versions[3])
-    kept = [runtime.peek(stored.version.id) is not None for stored in versions]
+    kept = [runtime.peek(stored.id) is not None for stored in versions]
     assert kept == [True, False, True, True]
     assert (runtime.n_loaded, runtime.n_bytes) == (3, 3 * loader.scorer.n_bytes)
 
@@ -142,55 +131,55 @@ async def test_every_version_of_a_model_is_dropped_together(loader: GatedLoader)
         await runtime.get(stored)
     runtime.drop_model(ours)
     assert (runtime.n_loaded, runtime.n_bytes) == (1, loader.scorer.n_bytes)
-    assert runtime.peek(other.version.id) is not None
+    assert runtime.peek(other.id) is not None
 
 
-async def test_a_pinned_model_stays_and_counts(loader: GatedLoader) -> None:
+async def test_a_model_that_is_to_be_kept_stays_and_counts(loader: GatedLoader) -> None:
     loader.gate.set()
     runtime = ModelRuntime(loader, budget_bytes=2 * loader.scorer.n_bytes)
-    pinned, second, third = (stored_version() for _ in range(3))
-    await runtime.pin(pinned)
+    lasting, second, third = (stored_version() for _ in range(3))
+    await runtime.keep(lasting)
     for stored in (second, third):
         await runtime.get(stored)
-    kept = [runtime.has(stored.version.id) for stored in (pinned, second, third)]
+    kept = [runtime.has(stored.id) for stored in (lasting, second, third)]
     assert kept == [True, False, True]
     assert runtime.n_bytes == 2 * loader.scorer.n_bytes
 
 
-async def test_a_model_that_does_not_fit_beside_the_pinned_ones_is_refused_and_they_go_on(loader: GatedLoader) -> None:
+async def test_a_model_that_does_not_fit_beside_those_to_be_kept_is_refused_and_they_go_on(loader: GatedLoader) -> None:
     loader.gate.set()
     runtime = ModelRuntime(loader, budget_bytes=loader.scorer.n_bytes)
-    pinned, other = stored_version(), stored_version()
-    await runtime.pin(pinned)
-    for ask in (runtime.get, runtime.pin):
+    lasting, other = stored_version(), stored_version()
+    await runtime.keep(lasting)
+    for ask in (runtime.get, runtime.keep):
         with pytest.raises(ModelTooLarge, match="models that are to stay"):
             await ask(other)
-    assert runtime.peek(pinned.version.id) is not None
+    assert runtime.peek(lasting.id) is not None
     assert runtime.n_bytes == loader.scorer.n_bytes
 
 
-@pytest.mark.parametrize("unpin", ["pin_only", "drop_model"])
-async def test_a_model_that_is_no_longer_pinned_leaves_like_any_other(loader: GatedLoader, unpin: str) -> None:
+@pytest.mark.parametrize("end", ["keep_only", "drop_model"])
+async def test_a_model_that_is_no_longer_to_be_kept_leaves_like_any_other(loader: GatedLoader, end: str) -> None:
     loader.gate.set()
     runtime = ModelRuntime(loader, budget_bytes=loader.scorer.n_bytes)
-    pinned, other = stored_version(), stored_version()
-    await runtime.pin(pinned)
-    if unpin == "pin_only":
-        runtime.pin_only(set())
+    lasting, other = stored_version(), stored_version()
+    await runtime.keep(lasting)
+    if end == "keep_only":
+        runtime.keep_only({})
     else:
-        runtime.drop_model(pinned.version.model_id)
+        runtime.drop_model(lasting.model_id)
     await runtime.get(other)
-    assert (runtime.has(pinned.version.id), runtime.has(other.version.id)) == (False, True)
+    assert (runtime.has(lasting.id), runtime.has(other.id)) == (False, True)
 
 
-async def test_a_model_that_is_pinned_anew_while_it_is_loaded_anew_counts_once(loader: GatedLoader) -> None:
+async def test_a_model_that_is_to_be_kept_anew_while_it_is_loaded_anew_counts_once(loader: GatedLoader) -> None:
     runtime, stored = ModelRuntime(loader, budget_bytes=10**9), stored_version()
-    pinning = asyncio.create_task(runtime.pin(stored))
+    pinning = asyncio.create_task(runtime.keep(stored))
     await loader.began.wait()
     loader.gate.set()
     await asyncio.sleep(0)  # a turn of the loop, in which the load ends
     assert runtime.n_loaded == 1
-    runtime.drop_model(stored.version.model_id)  # before who pins has heard of the load
+    runtime.drop_model(stored.model_id)  # before who pins has heard of the load
     getting = asyncio.create_task(runtime.get(stored))
     await asyncio.gather(pinning, getting)
     assert (loader.n_loads, runtime.n_loaded, runtime.n_bytes) == (2, 1, loader.scorer.n_bytes)
@@ -206,8 +195,12 @@ class Told:
     async def transaction(self) -> AsyncIterator["Told"]:
         yield self
 
-    async def loads(self) -> list[StoredVersion]:
-        return self._wanted
+    @property
+    def loads(self) -> "Told":
+        return self
+
+    async def all(self) -> list[WantedVersion]:
+        return [WantedVersion(stored, pinned=False) for stored in self._wanted]
 
 
 async def test_a_model_that_is_unloaded_while_its_load_is_followed_stays_out(loader: GatedLoader) -> None:
@@ -218,7 +211,7 @@ async def test_a_model_that_is_unloaded_while_its_load_is_followed_stays_out(loa
     following = asyncio.create_task(serving.follow_loads())
     await loader.began.wait()
     for stored in (first, second):
-        serving.dropped(stored.version.model_id)
+        serving.dropped(stored.model_id)
     loader.gate.set()
     await following
     assert (runtime.n_loaded, loader.n_loads) == (0, 1)

@@ -47,6 +47,7 @@ async def test_another_replica_follows_a_new_latest_a_moved_alias_and_a_deletion
         await until(other, latest, lambda answer: answer.json()["model_version"] == "2")
         await client.put(f"/api/v1/models/{name}/aliases/champion", json={"version": "2"})
         await until(other, aliased, lambda answer: answer.json()["model_version"] == "2")
+        await client.delete(f"/api/v1/models/{name}/aliases/champion")
         await client.delete(f"/api/v1/models/{name}")
         await until(other, latest, lambda answer: answer.status_code == 404)
 

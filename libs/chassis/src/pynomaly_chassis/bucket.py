@@ -17,7 +17,7 @@ from pynomaly_chassis.resilience import Calls
 from pynomaly_chassis.storage import StorageFull, put_exclusive, room_needed
 
 if TYPE_CHECKING:
-    from obstore import BytesStream, GetResult  # of the stubs alone
+    from obstore import BytesStream, GetOptions, GetResult  # of the stubs alone
 
 log = structlog.get_logger()
 _RETRY = RetryPolicy(on="failure", wait_s=0.1, wait_max_s=2.0)
@@ -51,9 +51,13 @@ class Bucket:
     ) -> None:
         self.store, self._resilience, self._silence_s = store, resilience or Resilience(), silence_s
 
-    async def opened(self, key: str) -> "GetResult":
-        """An object, its bytes still to be read. Raises FileNotFoundError."""
-        return await self._guarded("read", READ, lambda: obstore.get_async(self.store, key))
+    async def opened(self, key: str, part: tuple[int, int] | None = None) -> "GetResult":
+        """An object, its bytes still to be read. part: the first byte and the one after the last, of those alone.
+
+        Raises FileNotFoundError.
+        """
+        options: GetOptions = {} if part is None else {"range": part}
+        return await self._guarded("read", READ, lambda: obstore.get_async(self.store, key, options=options))
 
     async def get(self, key: str) -> bytes:
         """All bytes of an object. Raises FileNotFoundError."""

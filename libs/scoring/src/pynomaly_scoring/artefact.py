@@ -10,12 +10,14 @@ from pynomaly_scoring.signature import verify
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """n_bytes: length of the archive. key_hint: the key that signed, 64 hex digits."""
+    """n_bytes: length of the archive. key_hint: the key that signed, 64 hex digits. content_digest: SHA-256 over the
+    digests of the signed files, 64 hex digits: other content has another."""
 
     manifest: Manifest
     model: bytes = field(repr=False)
     key_hint: str
     n_bytes: int
+    content_digest: str
 
 
 def open_artefact(archive: bytes, *, trusted: TrustedKeys, limits: Limits = Limits()) -> Artefact:
@@ -25,6 +27,6 @@ def open_artefact(archive: bytes, *, trusted: TrustedKeys, limits: Limits = Limi
     """
     files = unpack(archive, limits)
     signature = files.pop(SIGNATURE_FILE)
-    hint = verify(files, signature, trusted)
+    signed = verify(files, signature, trusted)
     manifest = Manifest.from_json(files[MANIFEST_FILE])
-    return Artefact(manifest, files[MODEL_FILE], hint, len(archive))
+    return Artefact(manifest, files[MODEL_FILE], signed.key_hint, len(archive), signed.content_digest)

@@ -8,6 +8,7 @@ sigstore/model-transparency. Only what its `sign key` writes is accepted: no cer
 import base64
 import hashlib
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
@@ -23,8 +24,15 @@ _STATEMENT = "https://in-toto.io/Statement/v1"
 _PREDICATE = "https://model_signing/signature/v1.0"
 
 
-def verify(files: Mapping[str, bytes], bundle: bytes, trusted: TrustedKeys) -> str:
-    """Check that `bundle` vouches for exactly these files; returns the signing key's hint.
+class Signed(NamedTuple):
+    """key_hint: whose key. content_digest: SHA-256 over the names and digests of the files, 64 hex digits."""
+
+    key_hint: str
+    content_digest: str
+
+
+def verify(files: Mapping[str, bytes], bundle: bytes, trusted: TrustedKeys) -> Signed:
+    """Check that `bundle` vouches for exactly these files.
 
     files: content by name, without the signature itself. Raises SignatureInvalid, KeyUnknown, KeyRevoked.
     """
@@ -40,7 +48,8 @@ def verify(files: Mapping[str, bytes], bundle: bytes, trusted: TrustedKeys) -> s
     for name, content in files.items():
         if hashlib.sha256(content).digest() != signed[name]:
             raise SignatureInvalid("digest-mismatch", f"{name} is not what was signed")
-    return hint
+    content = b"".join(name.encode() + b"\0" + signed[name] for name in sorted(signed))
+    return Signed(hint, hashlib.sha256(content).hexdigest())
 
 
 def _open_bundle(bundle: object) -> tuple[str, bytes, bytes]:

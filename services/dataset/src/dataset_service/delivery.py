@@ -6,8 +6,7 @@ The same rows in the same form are the same bytes, so an interrupted download go
 import asyncio
 import hashlib
 import os
-import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from typing import BinaryIO
 
@@ -21,7 +20,6 @@ from dataset_service.rows import RowFormat, RowsWanted
 from dataset_service.spool import Spool
 
 _PIECE_BYTES = 1024 * 1024
-_RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
 
 
 def etag_of(dataset: Dataset, form: RowFormat, wanted: RowsWanted) -> str:
@@ -29,21 +27,6 @@ def etag_of(dataset: Dataset, form: RowFormat, wanted: RowsWanted) -> str:
     rows = wanted.columns, wanted.offset, wanted.limit, wanted.filters
     said = repr((str(dataset.id), dataset.version, form.media_type, rows))
     return f'"{hashlib.sha256(said.encode()).hexdigest()[:32]}"'
-
-
-def is_there_already(asked: Mapping[str, str], etag: str) -> bool:
-    """Whether the caller has these bytes (If-None-Match)."""
-    listed = [item.strip().removeprefix("W/") for item in asked.get("if-none-match", "").split(",")]
-    return etag in listed or "*" in listed
-
-
-def range_of(asked: Mapping[str, str], etag: str) -> tuple[int, int | None] | None:
-    """The first byte and, if said, the last that a caller wants; None for all. Other forms of ranges mean all."""
-    found = _RANGE.fullmatch(asked.get("range", "").replace(" ", ""))
-    if found is None or asked.get("if-range", etag) != etag:
-        return None
-    first, last = int(found[1]), int(found[2]) if found[2] else None
-    return None if last is not None and last < first else (first, last)
 
 
 async def spooled(content: AsyncIterator[bytes], spool: Spool) -> BinaryIO:

@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import TypeAdapter, ValidationError
 from pynomaly_chassis.background import to_thread_whole
 from pynomaly_chassis.conditional import is_there_already, range_of
+from pynomaly_chassis.conditional import is_there_already, range_of
 from pynomaly_chassis.idempotency import Claim, CreatedAnswer, IdempotencyKeys, fingerprint
 from pynomaly_chassis.ids import new_id
 from pynomaly_chassis.paging import PageRequest

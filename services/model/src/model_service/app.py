@@ -1,6 +1,8 @@
 """Everything is put together here."""
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -24,7 +26,19 @@ from pynomaly_chassis.storage import open_store
 from pynomaly_resilience import Resilience
 from pynomaly_scoring import TrustedKeys
 
-from model_service.api import kserve, mlflow, models, open_inference, predictions, stream, versions
+from model_service.aliases import Aliases
+from model_service.api import (
+    aliases,
+    artefacts,
+    kserve,
+    mlflow,
+    models,
+    open_inference,
+    predictions,
+    residency,
+    stream,
+    versions,
+)
 from model_service.artefacts import ArtefactChecker, ArtefactStore
 from model_service.changes import ChangeListener
 from model_service.intake import Intake
@@ -36,6 +50,7 @@ from model_service.open_inference.infer import Infer
 from model_service.open_inference.rest import error_response
 from model_service.predictions import Predictions, RequestLimits
 from model_service.repository import ModelRepository
+from model_service.residency import Residency
 from model_service.runtime import ModelLoader, ModelRuntime
 from model_service.scoring import Scoring, ScoringPool
 from model_service.service import Registry
@@ -83,10 +98,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     model_metrics = ModelMetrics(metrics.registry)
     resilience = open_resilience(metrics.registry, DATABASE_CALLS | STORAGE_CALLS)
     database, bucket = Database.open(settings, resilience), Bucket(open_store(settings), resilience)
-    repository, artefacts = ModelRepository(database), ArtefactStore(bucket)
+    repository, store = ModelRepository(database), ArtefactStore(bucket)
     load_keys = partial(TrustedKeys.load, settings.trusted_keys_path)
     checker = ArtefactChecker(load_keys, model_metrics, max_bytes=settings.max_artefact_size)
-    loader = ModelLoader(artefacts, checker, model_metrics)
+    loader = ModelLoader(store, checker, model_metrics)
     runtime = ModelRuntime(loader, budget_bytes=settings.model_cache_bytes)
     serving = Serving(
         repository, runtime, fresh_s=settings.model_refresh_s, resolve_timeout_s=settings.model_resolve_timeout_s
@@ -99,7 +114,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = _routes(settings, metrics, runtime, parts)
     app.state.registry = registry = Registry(
-        repository=repository, keys=keys, store=artefacts, checker=checker, runtime=runtime, serving=serving
+        repository=repository, keys=keys, store=store, checker=checker, runtime=runtime, serving=serving
+    )
+    app.state.aliases = Aliases(repository, serving)
+    app.state.residency = kept = Residency(
+        repository, runtime, serving, replica=f"{socket.gethostname()}:{os.getpid()}"
     )
     intake = Intake(max_bytes=settings.scoring_body_bytes, stall_s=settings.body_stall_s)
     scoring = Scoring(serving, pool, intake, model_metrics)
@@ -112,7 +131,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.infer = Infer(scoring, model_metrics, max_rows=max_rows)
     app.state.invocations = Invocations(scoring, model_metrics, max_rows=max_rows, max_bytes=settings.max_request_bytes)
-    app.state.catalogue = Catalogue(registry, scoring, database, settings.app_version)
+    app.state.catalogue = Catalogue(registry, kept, scoring, database, settings.app_version)
     app.state.grpc = _grpc(settings, metrics, app) if settings.grpc_port else None
     return app
 
@@ -136,7 +155,7 @@ def _routes(settings: Settings, metrics: HttpMetrics, runtime: ModelRuntime, par
         vitals,
         title="Pynomaly model service",
         description=DESCRIPTION,
-        routers=[predictions.router, stream.router, models.router, versions.router, *_other_protocols()],
+        routers=[predictions.router, stream.router, *_registry(), *_other_protocols()],
         lifespan=parts.running,
         body_limit=partial(_body_limit, settings),
         error_forms=ErrorForms(
@@ -144,6 +163,10 @@ def _routes(settings: Settings, metrics: HttpMetrics, runtime: ModelRuntime, par
             | dict.fromkeys(mlflow.PREFIXES, mlflow_error)
         ),
     )
+
+
+def _registry() -> list[APIRouter]:
+    return [module.router for module in (models, versions, aliases, residency, artefacts)] + [versions.described]
 
 
 def _other_protocols() -> list[APIRouter]:

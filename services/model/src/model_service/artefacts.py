@@ -27,6 +27,7 @@ from pynomaly_scoring import (
 
 from model_service.errors import ArtefactRefused, ArtefactUntrusted
 from model_service.metrics import ModelMetrics
+from model_service.records import StoredVersion
 
 log = structlog.get_logger()
 LoadKeys = Callable[[], TrustedKeys]
@@ -60,10 +61,13 @@ class ArtefactStore:
         with _there():
             return await self._bucket.get(key)
 
-    async def chunks(self, key: str) -> AsyncIterator[memoryview]:
-        """The bytes of an object in pieces. Raises StorageUnavailable before the first piece if it cannot be read."""
+    async def chunks(self, key: str, part: tuple[int, int] | None = None) -> AsyncIterator[memoryview]:
+        """The bytes of an object in pieces. part: the first byte and the one after the last, of those alone.
+
+        Raises StorageUnavailable before the first piece if it cannot be read.
+        """
         with _there():
-            return self._bucket.chunks(await self._bucket.opened(key))
+            return self._bucket.chunks(await self._bucket.opened(key, part))
 
 
 class ArtefactChecker:
@@ -83,14 +87,14 @@ class ArtefactChecker:
                 log.warning("artefact.refused", reason=error.reason, detail=str(error)[:300])
                 raise ArtefactRefused.because(error) from error
 
-    async def load(self, archive: bytes, digest: str) -> LoadedArtefact:
+    async def load(self, archive: bytes, stored: StoredVersion) -> LoadedArtefact:
         """Verify stored bytes and load them, off the event loop. Raises ArtefactUntrusted."""
         async with self._turns:
             try:
-                return await asyncio.to_thread(self._load, archive, digest)
+                return await asyncio.to_thread(self._load, archive, stored)
             except ArtefactError as error:
                 self._metrics.refused(error.reason)
-                log.exception("artefact.untrusted", reason=error.reason, digest=digest)
+                log.exception("artefact.untrusted", reason=error.reason, digest=stored.digest)
                 raise ArtefactUntrusted(f"the stored artefact is refused: {error}", reason=error.reason) from error
 
     def _admit(self, archive: bytes) -> Artefact:
@@ -102,10 +106,14 @@ class ArtefactChecker:
         _check_trial(Scorer(artefact))
         return artefact
 
-    def _load(self, archive: bytes, digest: str) -> LoadedArtefact:
-        if sha256(archive) != digest:
+    def _load(self, archive: bytes, stored: StoredVersion) -> LoadedArtefact:
+        """The bytes are hashed once: what is signed of them is also what was registered."""
+        known = stored.content_digest
+        if known is None and sha256(archive) != stored.digest:
             raise ArtefactError("digest-mismatch", "its bytes are not those that were registered")
         artefact = open_artefact(archive, trusted=self._keys(), limits=self._limits)
+        if known not in (None, artefact.content_digest):
+            raise ArtefactError("digest-mismatch", "its files are not those that were registered")
         return LoadedArtefact(artefact, Scorer(artefact))
 
     def _keys(self) -> TrustedKeys:

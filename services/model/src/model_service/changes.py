@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 import orjson
@@ -16,6 +16,7 @@ from model_service.serving import Serving
 
 log = structlog.get_logger()
 RETRY_S = 1.0
+MOST_S = 300.0  # between two tries to load what does not load
 
 
 class ChangeListener:
@@ -43,15 +44,21 @@ class ChangeListener:
         self._serving.changed(change["tenant_id"], model_id)
         if change["event"] == "unload":
             self._serving.dropped(model_id)
-        if change["event"] == "load":
+        if change["event"] == "delete":
+            self._serving.dropped_version(UUID(change["version_id"]))
+        if change["event"] in {"load", "unload"}:
             self._loads_changed.set()
 
     async def _follow_loads(self) -> None:
-        """Until that fails; the next turn asks for all loads again."""
+        """Until the database is away; the next turn asks for all loads again. What does not load is tried again."""
+        wait_s = RETRY_S
         try:
             while True:
                 self._loads_changed.clear()
-                await self._serving.follow_loads()
-                await self._loads_changed.wait()
+                is_done = await self._serving.follow_loads()
+                wait_s = RETRY_S if is_done else min(2 * wait_s, MOST_S)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(None if is_done else wait_s):
+                        await self._loads_changed.wait()
         except DatabaseUnavailable as error:
             log.warning("changes.loads_not_known", error=str(error))

@@ -34,6 +34,37 @@ class NoDefaultModel(Conflict):
     type, title = "/problems/no-default-model", "There is no default model"
 
 
+class AliasElsewhere(Conflict):
+    """An alias is not where its mover expected it; `current_version` says where it is."""
+
+    type, title = "/problems/alias-elsewhere", "The alias points elsewhere"
+
+
+class StillNamed(Conflict):
+    """Something points at what is to be deleted; `holders` names each, with what frees it."""
+
+    type, title = "/problems/still-named", "Something still points there"
+
+
+class TooManyAliases(Conflict):
+    """A model has as many aliases as it may have."""
+
+    type, title = "/problems/too-many-aliases", "The model has too many aliases"
+
+
+class RangeNotSatisfiable(ProblemError):
+    """The range begins after the last byte."""
+
+    status, type, title = 416, "/problems/range-not-satisfiable", "Range is beyond the end"
+
+    @classmethod
+    def beyond(cls, n_bytes: int) -> "RangeNotSatisfiable":
+        """Of a representation of n_bytes."""
+        problem = cls(f"there are {n_bytes} bytes")
+        problem.headers = {"content-range": f"bytes */{n_bytes}"}
+        return problem
+
+
 class NotOffered(Invalid):
     """A field that the contract reserves for later."""
 

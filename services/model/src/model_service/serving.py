@@ -34,7 +34,7 @@ class _Entry:
     moved: bool = False  # the next request looks before it answers
 
     def concerns(self, key: Key, tenant_id: str, model_id: UUID) -> bool:
-        same_model = self.stored.version.model_id == model_id or key[1] in (None, DEFAULT)
+        same_model = self.stored.model_id == model_id or key[1] in (None, DEFAULT)
         return key[0] == tenant_id and same_model
 
 
@@ -61,7 +61,7 @@ class Serving:
         if time.monotonic() >= entry.fresh_until:
             entry.fresh_until = time.monotonic() + self._fresh_s
             self._looks.begin(key, lambda: self._look(key))
-        return self._runtime.peek(entry.stored.version.id)
+        return self._runtime.peek(entry.stored.id)
 
     async def model(self, tenant_id: str, model_ref: str | None, version_ref: str | None) -> ServedModel:
         """The model, found and loaded if need be.
@@ -87,25 +87,29 @@ class Serving:
         self._dropped.add(model_id)
         self._runtime.drop_model(model_id)
 
-    async def follow_loads(self) -> None:
-        """Bring into memory what every replica is to have there."""
+    def dropped_version(self, version_id: UUID) -> None:
+        """One version is to leave memory for good."""
+        self._runtime.drop_version(version_id)
+
+    async def follow_loads(self) -> bool:
+        """Bring into memory what every replica is to have there; whether all of it is. Raises DatabaseUnavailable."""
         self._dropped.clear()
         async with self._repository.transaction() as tx:
-            wanted = await tx.loads()
-        self._runtime.pin_only({stored.version.id for stored in wanted})
-        for stored in wanted:
-            await self._follow_load(stored)
+            wanted = await tx.loads.all()
+        self._runtime.keep_only({stored.id: pinned for stored, pinned in wanted})
+        return all([await self._follow_load(*each) for each in wanted])
 
-    async def _follow_load(self, stored: StoredVersion) -> None:
-        model_id = stored.version.model_id
-        if model_id in self._dropped:
-            return
+    async def _follow_load(self, stored: StoredVersion, pinned: bool) -> bool:
+        if stored.model_id in self._dropped and not pinned:
+            return True
         try:
-            await self._runtime.pin(stored)
+            await self._runtime.keep(stored, pinned=pinned)
         except ProblemError as error:
-            log.warning("model.not_loaded", model=stored.version.model_name, problem=error.type)
-        if model_id in self._dropped:  # while it was loaded
-            self._runtime.drop_model(model_id)
+            log.warning("model.not_loaded", model=stored.model_name, version=stored.number, problem=error.type)
+            return False
+        if stored.model_id in self._dropped and not pinned:  # while it was loaded
+            self._runtime.drop_model(stored.model_id)
+        return True
 
     async def close(self) -> None:
         """End every look."""
@@ -136,7 +140,7 @@ class Serving:
     async def _resolve(self, key: Key) -> StoredVersion:
         try:
             async with asyncio.timeout(self._resolve_timeout_s), self._repository.transaction() as tx:
-                stored = await tx.version(*key)
+                stored = await tx.versions.find(*key)
         except TimeoutError as error:
             raise DatabaseUnavailable("the database does not answer; try again", retry_after_s=1) from error
         if self._database_away:
@@ -148,7 +152,7 @@ class Serving:
         """Go on with what is known; ask again after a while."""
         away = isinstance(error, DatabaseUnavailable)
         if not (away and self._database_away):
-            log.warning("serving.stale", model=known.stored.version.model_name, problem=error.type)
+            log.warning("serving.stale", model=known.stored.model_name, problem=error.type)
         self._database_away = away or self._database_away
         known.fresh_until, known.moved = time.monotonic() + self._fresh_s, False
         return await self._runtime.get(known.stored)

@@ -34,6 +34,10 @@ class SingleFlight(Generic[Key, Value]):
             task.add_done_callback(lambda done: self._end(key, done))
         return task
 
+    def is_running(self, key: Key) -> bool:
+        """Whether work of this key runs."""
+        return key in self._running
+
     def renounce(self) -> None:
         """Who comes from now on does not share what runs already: it began before something changed."""
         self._running.clear()

@@ -1,4 +1,4 @@
-"""Bytes that nothing needs any more: of deleted models, and of registrations that died before their row."""
+"""Bytes that nothing needs: of deleted models and versions, and of registrations that died before their row."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -29,17 +29,17 @@ class Sweep:
 
     async def _collect_deleted(self) -> None:
         async with self._repository.transaction() as tx:
-            keys = await tx.expired_keys(self._kept)
+            keys = await tx.expired.keys(self._kept)
         await self._delete(keys)
         async with self._repository.transaction() as tx:
-            await tx.forget_expired(self._kept, keys)
+            await tx.expired.forget(self._kept, keys)
 
     async def _collect_orphans(self, before: datetime) -> None:
         async for page in obstore.list(self._bucket.store, chunk_size=PAGE):
             old = [item["path"] for item in page if item["last_modified"] < before]
             ours = [key for key in old if key.split("/")[1:2] == ["models"]]
             async with self._repository.transaction() as tx:
-                known = await tx.known_keys(ours)
+                known = await tx.expired.known(ours)
             await self._delete(key for key in ours if key not in known)
 
     async def _delete(self, keys: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from pynomaly_chassis.idempotency import idempotency_table
+from sqlalchemy.dialects.postgresql import JSONB
 
 METADATA = sa.MetaData()
 _MOMENT = sa.DateTime(timezone=True)
@@ -32,7 +33,12 @@ VERSIONS = sa.Table(
     sa.Column("n_bytes", sa.BigInteger, nullable=False),
     sa.Column("signed_by", sa.Text, nullable=False),
     sa.Column("manifest", sa.LargeBinary, nullable=False),  # manifest.json: JSONB refuses some of Unicode
+    sa.Column("content_digest", sa.Text),  # over the signed files; null of former releases' rows
+    sa.Column("notes", sa.Text),
+    sa.Column("labels", JSONB),
     sa.Column("created_at", _MOMENT, nullable=False, server_default=sa.func.now()),
+    sa.Column("updated_at", _MOMENT),
+    sa.Column("deleted_at", _MOMENT),
 )
 
 ALIASES = sa.Table(
@@ -42,6 +48,21 @@ ALIASES = sa.Table(
     sa.Column("alias", sa.Text, primary_key=True),
     sa.Column("tenant_id", sa.Text, nullable=False),
     sa.Column("version_id", sa.Uuid, sa.ForeignKey("model_versions.id", ondelete="CASCADE"), nullable=False),
+)
+
+# One row per move, ids in the order of moves. Numbers, not ids: the history outlives a deleted version.
+MOVES = sa.Table(
+    "alias_moves",
+    METADATA,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("tenant_id", sa.Text, nullable=False),
+    sa.Column("model_id", sa.Uuid, sa.ForeignKey("models.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("alias", sa.Text, nullable=False),
+    sa.Column("from_version", sa.Integer),
+    sa.Column("to_version", sa.Integer),
+    sa.Column("moved_at", _MOMENT, nullable=False, server_default=sa.func.clock_timestamp()),
+    sa.Column("moved_by", sa.Text),
+    sa.Column("reason", sa.Text),
 )
 
 DEFAULTS = sa.Table(
@@ -59,4 +80,5 @@ LOADS = sa.Table(
     sa.Column("version_id", sa.Uuid, sa.ForeignKey("model_versions.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("model_id", sa.Uuid, sa.ForeignKey("models.id", ondelete="CASCADE"), nullable=False),
     sa.Column("tenant_id", sa.Text, nullable=False),
+    sa.Column("pinned", sa.Boolean, nullable=False, server_default=sa.false()),  # survives an unload
 )

@@ -1,13 +1,12 @@
-"""/api/v1/models: models, aliases, the default, what is loaded."""
+"""/api/v1/models: models and the default."""
 
-from fastapi import Body
 from pynomaly_chassis.app import json_router
 from pynomaly_chassis.identity import CurrentCaller
 from pynomaly_chassis.paging import Paging
 from pynomaly_contracts.base import Page
-from pynomaly_contracts.models import AliasPut, DefaultModel, DefaultPut, LoadedModel, LoadRequest, Model
+from pynomaly_contracts.models import DefaultModel, DefaultPut, Model
 
-from model_service.api.dependencies import Alias, ModelRef, ModelRegistry
+from model_service.api.dependencies import ModelRef, ModelRegistry
 
 router = json_router("/models", "models")
 
@@ -37,30 +36,8 @@ async def get_model(registry: ModelRegistry, caller: CurrentCaller, model: Model
     return await registry.model(caller.tenant_id, model)
 
 
-@router.delete("/{model}", status_code=204, summary="Delete a model with all its versions")
+@router.delete(
+    "/{model}", status_code=204, summary="Delete a model with all its versions; 409 while something points at one"
+)
 async def delete_model(registry: ModelRegistry, caller: CurrentCaller, model: ModelRef) -> None:
     await registry.delete(caller.tenant_id, model)
-
-
-@router.put("/{model}/aliases/{alias}", summary="Point an alias at a version")
-async def put_alias(
-    registry: ModelRegistry, caller: CurrentCaller, model: ModelRef, alias: Alias, wanted: AliasPut
-) -> Model:
-    return await registry.put_alias(caller.tenant_id, model, alias, wanted.version)
-
-
-@router.delete("/{model}/aliases/{alias}", status_code=204, summary="Remove an alias; the version stays")
-async def delete_alias(registry: ModelRegistry, caller: CurrentCaller, model: ModelRef, alias: Alias) -> None:
-    await registry.delete_alias(caller.tenant_id, model, alias)
-
-
-@router.post("/{model}/load", summary="Bring a version into memory, here and in every replica")
-async def load_model(
-    registry: ModelRegistry, caller: CurrentCaller, model: ModelRef, wanted: LoadRequest = Body(default=LoadRequest())
-) -> LoadedModel:
-    return await registry.load(caller.tenant_id, model, wanted.version)
-
-
-@router.delete("/{model}/unload", status_code=204, summary="Take every version out of memory, here and everywhere")
-async def unload_model(registry: ModelRegistry, caller: CurrentCaller, model: ModelRef) -> None:
-    await registry.unload(caller.tenant_id, model)

@@ -1,23 +1,20 @@
-"""/api/v1/models/{model}/versions: immutable versions and their artefacts."""
+"""/api/v1/models/{model}/versions: immutable versions."""
 
-import base64
-
-from fastapi import APIRouter, Header, Request, Response
-from fastapi.responses import StreamingResponse
-from pynomaly_chassis.app import API_PREFIX
+from fastapi import APIRouter, Request, Response
+from pynomaly_chassis.app import API_PREFIX, json_router
 from pynomaly_chassis.idempotency import IdempotencyKey
 from pynomaly_chassis.identity import CurrentCaller
 from pynomaly_chassis.paging import Paging
 from pynomaly_chassis.problems import UnsupportedMediaType
 from pynomaly_contracts.base import Page, ResourceName
 from pynomaly_contracts.media import ZIP
-from pynomaly_contracts.models import ModelVersion
+from pynomaly_contracts.models import ModelVersion, VersionUpdate
 
 from model_service.api.dependencies import ModelRef, ModelRegistry, VersionRef
 
 router = APIRouter(prefix=API_PREFIX + "/models", tags=["versions"])
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
-_ARTEFACT = {"description": "The signed zip; its ETag is its SHA-256.", "content": {ZIP: _BINARY}}
+described = json_router("/models", "versions")
 
 
 @router.post(
@@ -54,23 +51,15 @@ async def get_version(
     return await registry.version(caller.tenant_id, model, version)
 
 
-@router.get(
-    "/{model}/versions/{version}/artefact",
-    summary="The signed artefact",
-    response_class=Response,
-    responses={200: _ARTEFACT, 304: {"description": "You have it already."}},
+@described.patch("/{model}/versions/{version}", summary="Change a version's notes and labels")
+async def update_version(
+    registry: ModelRegistry, caller: CurrentCaller, model: ModelRef, version: VersionRef, wanted: VersionUpdate
+) -> ModelVersion:
+    return await registry.update_version(caller.tenant_id, model, version, wanted)
+
+
+@router.delete(
+    "/{model}/versions/{version}", status_code=204, summary="Delete a version; 409 while something points at it"
 )
-async def get_artefact(
-    registry: ModelRegistry,
-    caller: CurrentCaller,
-    model: ModelRef,
-    version: VersionRef,
-    if_none_match: str | None = Header(default=None, description="The ETag of what you have."),
-) -> Response:
-    found = await registry.artefact(caller.tenant_id, model, version)
-    digest = found.version.digest
-    headers = {"etag": f'"{digest}"', "repr-digest": f"sha-256=:{base64.b64encode(bytes.fromhex(digest)).decode()}:"}
-    if if_none_match is not None and digest in if_none_match:
-        return Response(status_code=304, headers=headers)
-    headers["content-length"] = str(found.version.n_bytes)
-    return StreamingResponse(found.pieces, media_type=ZIP, headers=headers)
+async def delete_version(registry: ModelRegistry, caller: CurrentCaller, model: ModelRef, version: VersionRef) -> None:
+    await registry.delete_version(caller.tenant_id, model, version)

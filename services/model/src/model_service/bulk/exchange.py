@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from pynomaly_chassis.accepting import media_ranges
 from pynomaly_chassis.problems import HttpProblem, Invalid, UnsupportedMediaType
 from pynomaly_contracts.media import ARROW_STREAM, JSON, PARQUET
 from pynomaly_scoring import Scores
@@ -30,13 +31,20 @@ def sent_type(headers: Mapping[str, str]) -> str:
 
 
 def wanted_type(headers: Mapping[str, str], sent: str) -> str:
-    """The first that Accept names of those that there are; what was sent, where it takes anything. Raises a 406."""
+    """What Accept wants most of what there is, by quality and then by place; what was sent, where it takes anything.
+
+    Raises a 406.
+    """
     accept = headers.get("accept", "*/*")
-    for wanted in map(media_type, accept.split(",")):
-        if wanted in TYPES:
+    ranges = media_ranges(accept)
+    refused = {wanted for wanted, quality in ranges if quality <= 0}
+    for wanted, quality in ranges:
+        if quality > 0 and wanted in TYPES:
             return wanted
-        if wanted in {"*/*", "application/*"}:
-            return sent
+        if quality > 0 and wanted in {"*/*", "application/*"}:
+            offered = [each for each in (sent, *TYPES) if each not in refused]
+            if offered:
+                return offered[0]
     raise HttpProblem(406, f"answers are {', '.join(TYPES)}, not {accept[:200]!r}", "Not acceptable")
 
 

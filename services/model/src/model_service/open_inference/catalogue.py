@@ -7,6 +7,7 @@ from pynomaly_chassis.database import Database
 from pynomaly_chassis.problems import Invalid, ProblemError
 
 from model_service.open_inference.columns import described
+from model_service.residency import Residency
 from model_service.scoring import Scoring
 from model_service.service import Registry
 
@@ -36,6 +37,7 @@ class Catalogue:
     """The use cases beside inference."""
 
     registry: Registry
+    residency: Residency
     scoring: Scoring
     database: Database
     version: str
@@ -78,11 +80,11 @@ class Catalogue:
         """The latest version into memory, here and in every replica. Raises Invalid, NotFound."""
         if with_parameters:
             raise Invalid.field("parameters", None, "a model is loaded as it was signed; leave the parameters out")
-        await self.registry.load(tenant_id, model_ref, None)
+        await self.residency.load(tenant_id, model_ref, None)
 
     async def unload(self, tenant_id: str, model_ref: str) -> None:
         """Every version out of memory, here and in every replica. Raises NotFound."""
-        await self.registry.unload(tenant_id, model_ref)
+        await self.residency.unload(tenant_id, model_ref)
 
 
 def _state(is_loaded: bool) -> tuple[Literal["READY", "UNAVAILABLE"], str]:
