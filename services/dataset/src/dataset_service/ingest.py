@@ -118,7 +118,7 @@ class Ingestion:
         return self._lines(), SourceFile(format="json", encoding=encoding)
 
     def _lines(self) -> Table:
-        rows, n_rows = json_rows.scan_lines(self.source)
+        rows, n_rows = json_rows.scan_lines(self.source, max_columns=self.max_columns)
         schema = rows.collect_schema()
         check_names(tuple(schema.names()), max_columns=self.max_columns)
         times = find_times(rows, [name for name, stored in schema.items() if stored == pl.String])
@@ -136,8 +136,8 @@ class Ingestion:
             return self._frame(pl.scan_ipc(self.source, glob=False)), SourceFile(format="arrow")
 
     def _excel(self) -> tuple[Table, SourceFile]:
-        sheet, rows = excel.read_sheet(self.source, self.fields.sheet)
-        return self._frame(rows.lazy()), SourceFile(format="excel", sheet=sheet)
+        sheet = excel.read_sheet(self.source, self.scratch, self.fields.sheet)
+        return self._frame(pl.scan_ipc(self.scratch, glob=False)), SourceFile(format="excel", sheet=sheet)
 
     def _frame(self, rows: pl.LazyFrame) -> Table:
         """Of a typed source."""

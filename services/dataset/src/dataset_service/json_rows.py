@@ -39,10 +39,10 @@ def write_lines(source: Path, target: Path) -> None:
             lines.write(msgspec.json.format(bytes(row), indent=-1) + b"\n")
 
 
-def scan_lines(path: Path) -> tuple[pl.LazyFrame, int]:
+def scan_lines(path: Path, *, max_columns: int) -> tuple[pl.LazyFrame, int]:
     """The rows of an NDJSON file, in order, and their number. A column that a row lacks is missing there.
 
-    Raises InvalidFile naming the line and the column.
+    Raises InvalidFile naming the line and the column, or where there are over max_columns.
     """
     columns: dict[str, _Column] = {}
     n_rows = 0
@@ -52,6 +52,7 @@ def scan_lines(path: Path) -> tuple[pl.LazyFrame, int]:
             column = columns.get(name)
             if column is None:
                 column = columns[name] = _Column(name)
+                _check_number(len(columns), max_columns, line)
             if type(value) not in column.seen:
                 column.see(value, line)
             if type(value) is int and value not in _INT64:
@@ -60,6 +61,12 @@ def scan_lines(path: Path) -> tuple[pl.LazyFrame, int]:
         raise InvalidFile.at("the file has no rows; send at least one", line=1)
     schema = {name: column.stored() for name, column in columns.items()}
     return pl.scan_ndjson(path, schema=schema) if schema else pl.LazyFrame(), n_rows
+
+
+def _check_number(n_columns: int, max_columns: int, line: int) -> None:
+    """At once: a file may have a new column in every row, more than memory holds."""
+    if n_columns > max_columns:
+        raise InvalidFile.at(f"by line {line}, {n_columns} columns are over the limit of {max_columns}", line=line)
 
 
 class _Column:
