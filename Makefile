@@ -12,7 +12,7 @@ ONCE ?= 0
 PEERS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lock lock-upgrade migrate image image-test charts-test mesh-test mesh-soak parts-test torch-test chaos bench clients-test mutants
+.PHONY: help setup run test check format lock lock-upgrade migrate image image-test charts-test mesh-test mesh-soak parts-test torch-test chaos fault-test bench clients-test mutants
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ torch-test: $(TORCH)/.ready ## PyOD's neural networks, with PyTorch in an enviro
 $(TORCH)/.ready: requirements/dev.lock requirements/torch.lock pyproject.toml $(MEMBERS) tools/setup
 	@tools/setup "$(PYTHON)" "$(TORCH)" requirements/torch.lock
 	@touch $@
+
+fault-test: $(READY) ## kill -9 at 50 instants per service, databases and disks and storage that fail, hostile input (15 minutes); FAULT_SEED=1 the same instants again
+	@$(BIN)/python -m pytest tests/faults -n 2 --dist loadfile --timeout 900
 
 chaos: $(READY) ## faults between and kill -9 of real processes, in mid-work; ends with a table of figures (8 minutes)
 	@$(BIN)/python -m pytest tests/chaos --timeout 900
