@@ -16,6 +16,7 @@ from pynomaly_contracts.datasets import (
     DatasetUpdate,
     DatasetVersion,
     DatasetVersions,
+    DownloadLink,
     QualityReport,
     SampleRows,
     Split,
@@ -23,6 +24,7 @@ from pynomaly_contracts.datasets import (
 )
 from pynomaly_contracts.media import ARROW_STREAM, CSV, EXCEL, HTML, JSON, NDJSON, PARQUET
 
+from dataset_service.download import Downloads
 from dataset_service.formats import READABLE
 from dataset_service.quality_page import render_page
 from dataset_service.reading import UploadFields, VersionFields
@@ -192,6 +194,33 @@ async def get_version(
 ) -> DatasetVersion:
     """Its rows, columns and origin, and what changed in it."""
     return await datasets.version(caller.tenant_id, dataset, version)
+
+
+@router.get(
+    "/{dataset}/download",
+    summary="The whole data set as Parquet",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {
+                PARQUET: {"schema": {"type": "string"}},
+                JSON: {"schema": DownloadLink.model_json_schema()},
+            }
+        },
+        206: {"description": "The range of bytes that was asked for."},
+        304: {"description": "The caller has these bytes already."},
+        307: {"description": "Where the object storage gives the bytes itself, until the link expires."},
+    },
+)
+async def download_dataset(
+    request: Request, dataset: Reference, caller: CurrentCaller, version: Version = None
+) -> Response:
+    """The stored file. From S3, Google Cloud Storage or Azure by a link (307) that holds for some minutes.
+
+    Who accepts application/json gets the link and its end in place of the redirect; ETag and Range as of files.
+    """
+    downloads: Downloads = request.app.state.downloads
+    return await downloads.download(caller.tenant_id, dataset, version, request.headers)
 
 
 @router.patch("/{dataset}", summary="Change what is said of a data set")

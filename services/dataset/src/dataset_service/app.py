@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -21,6 +22,7 @@ from pynomaly_chassis.storage import open_store
 
 from dataset_service.api import router
 from dataset_service.collector import Collector
+from dataset_service.download import Downloads
 from dataset_service.imports import api as imports
 from dataset_service.imports.policy import AllowedSources
 from dataset_service.imports.repository import forget_secrets
@@ -96,6 +98,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         body_limit=lambda path: settings.max_upload_size if _takes_files(path) else settings.max_request_bytes,
     )
     app.state.datasets = datasets
+    lifetime = timedelta(seconds=settings.presigned_url_s) if settings.signs_downloads else None
+    app.state.downloads = Downloads(repository, objects, lifetime)
     app.state.imports = ImportService(repository, keys, allowed)
     return app
 

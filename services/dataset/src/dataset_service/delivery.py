@@ -52,6 +52,14 @@ def part_of(file: BinaryIO, wanted: tuple[int, int | None], headers: dict[str, s
     return StreamingResponse(_pieces(file, last - first + 1), 206, {**headers, **said}, media_type)
 
 
+def whole_of(file: BinaryIO, headers: dict[str, str], media_type: str) -> Response:
+    """All bytes of a file, which is closed after them."""
+    n_bytes = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    said = {**headers, "content-length": str(n_bytes)}
+    return StreamingResponse(_pieces(file, n_bytes), headers=said, media_type=media_type)
+
+
 async def _pieces(file: BinaryIO, left: int) -> AsyncIterator[bytes]:
     with file:
         while left > 0:

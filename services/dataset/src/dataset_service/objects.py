@@ -4,14 +4,15 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
 import obstore
-from pynomaly_chassis.bucket import Bucket
+from obstore.exceptions import BaseError
+from pynomaly_chassis.bucket import Bucket, StorageUnavailable
 from pynomaly_chassis.ids import new_id
-from pynomaly_chassis.storage import move_durably, remove_unfinished, room_needed
+from pynomaly_chassis.storage import RemoteStore, move_durably, remove_unfinished, room_needed
 
 from dataset_service.spool import Spool
 
@@ -58,6 +59,16 @@ class ObjectFiles:
         with room_needed(), path.open("xb") as file:
             async for chunk in chunks:
                 await asyncio.to_thread(file.write, chunk)
+
+    async def link(self, key: str, expires_in: timedelta) -> str:
+        """An address under which anybody may read the object until then. Of stores that can sign: no local folder."""
+        store = self._bucket.store
+        if not isinstance(store, RemoteStore):
+            raise TypeError(f"{type(store).__name__} signs nothing")
+        try:
+            return await obstore.sign_async(store, "GET", key, expires_in)
+        except BaseError as error:
+            raise StorageUnavailable("object storage signs nothing now; try again", retry_after_s=5) from error
 
     async def delete(self, key: str) -> None:
         """Remove an object; one that is gone already is fine."""
