@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -189,6 +190,8 @@ class Peers:
             threshold_interval=manifest.threshold_interval,
             metrics=dict(manifest.metrics),
             n_train=manifest.n_train,
+            dataset_id=UUID(manifest.dataset_id),
+            dataset_version=manifest.dataset_version,
             seed=manifest.seed,
             data_digest=manifest.data_digest,
             digest="0" * 64,

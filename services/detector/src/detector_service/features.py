@@ -9,6 +9,7 @@ from pynomaly_contracts.datasets import Column, ColumnType
 from pynomaly_contracts.detectors import Categories, Missing, Preprocessing, Scaling, Unknown
 
 from detector_service.domain import N_NAMED, Refusal, Unfit
+from detector_service.nearest import with_nearest
 
 NUMBERS = frozenset({"integer", "number", "boolean"})
 DATES = frozenset({"date", "datetime"})
@@ -88,7 +89,7 @@ def choose_features(
     ]
     found = [refusal for refusal in refusals if refusal is not None]
     if found:
-        raise Unfit(*found)
+        raise Unfit(*with_nearest(found, by_name))
     used = set(names)
     return [by_name[name] for name in names], [name for name in by_name if name not in used]
 
@@ -102,7 +103,7 @@ def check_features(columns: Sequence[Column], features: Mapping[str, str]) -> No
         if types.get(name) not in _TAKES[kind]
     ]
     if refusals:
-        raise Unfit(*refusals)
+        raise Unfit(*with_nearest(refusals, types))
 
 
 def check_names(columns: Sequence[Column], features: Sequence[str]) -> None:
@@ -110,7 +111,7 @@ def check_names(columns: Sequence[Column], features: Sequence[str]) -> None:
     types = {column.name: column.type for column in columns}
     refusals = [Refusal("feature_columns", name, _absent(name, types)) for name in features if name not in types]
     if refusals:
-        raise Unfit(*refusals)
+        raise Unfit(*with_nearest(refusals, types))
 
 
 def _is_used(column: Column, preprocessing: Preprocessing) -> bool:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pynomaly_contracts.base import from_storage
 from pynomaly_contracts.datasets import Column
 from pynomaly_contracts.detectors import Preprocessing
+from pynomaly_contracts.jobs import VersionBefore
 from pynomaly_contracts.thresholds import ThresholdChoice
 
 
@@ -19,11 +20,17 @@ class _Spec(BaseModel):
     feature_columns: list[str]
 
 
+class Before(VersionBefore):
+    """The version that a retraining follows."""
+
+    model_id: UUID
+
+
 class TrainSpec(_Spec):
     """Fit on these columns of a data set. columns: the features' types; none are all numbers.
 
     target_column: the labels, which the fit never sees; figures and the threshold may. detector_id, dataset_name,
-    dataset_sha256: for the model's lineage; a job of former times did not have them.
+    dataset_sha256: for the model's lineage; a job of former times did not have them. before: of a retraining.
     """
 
     detector_name: str
@@ -39,6 +46,7 @@ class TrainSpec(_Spec):
     dataset_name: str | None = None
     dataset_sha256: str | None = None
     n_rows: int | None = None
+    before: Before | None = None
     threshold: Annotated[ThresholdChoice, BeforeValidator(partial(from_storage, ThresholdChoice))] = ThresholdChoice()
 
 
@@ -46,7 +54,7 @@ class ScoreItselfSpec(TrainSpec):
     """Score a data set against itself, into a new one."""
 
     detector_id: UUID
-    n_rows: int  # type: ignore[assignment] # narrower, too
+    n_rows: int
     source_name: str
     scored_name: str | None
 

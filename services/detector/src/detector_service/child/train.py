@@ -11,6 +11,7 @@ from pynomaly_scoring import Rows
 
 from detector_service.child.confinement import cores
 from detector_service.child.rows import read_blocks, read_labels
+from detector_service.child.useless import column_warnings
 from detector_service.domain import Unfit
 from detector_service.features import source_columns
 from detector_service.sandbox import ARTEFACT, ROWS, Report
@@ -45,6 +46,7 @@ def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any
         "fit_duration_s": round(fit_duration_s, 6),
         "n_anomalies": trained.n_anomalies,
         "metrics_absent": unlabelled,
+        "warnings": column_warnings(folder / ROWS, spec.feature_columns),
         "paired": None if trained.paired is None else trained.paired.document(),
     }
 
@@ -101,6 +103,7 @@ def _lineage(spec: TrainSpec, job_id: str | None) -> dict[str, str]:
         "dataset_name": spec.dataset_name,
         "dataset_sha256": spec.dataset_sha256,
         "job_id": job_id,
+        "retrained_from": None if spec.before is None else spec.before.model_version,
     }
     return {name: str(value) for name, value in told.items() if value is not None}
 
