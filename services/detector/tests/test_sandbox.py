@@ -52,7 +52,7 @@ def prepared(folder: Path, archive: bytes, keys: Keys, table: pa.Table) -> dict[
         writer.write_table(table, max_chunksize=7)
     model = {"model_id": str(uuid4()), "model_version": "1", "dataset_id": str(uuid4()), "dataset_version": "1"}
     names = {"feature_columns": ["a", "b"], "source_name": "x", "scored_name": None}
-    rows = {"n_rows": table.num_rows, "target_column": "label"}
+    rows = {"n_rows": table.num_rows, "target_column": "label", "part_rows": 1000}
     return {**model, **names, **rows, "trusted_keys": str(keys[1])}
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from detector_service.child.in_order import in_order
 from detector_service.compile import run_graph
 from detector_service.domain import Unfit
 from detector_service.features import SourceColumn
-from detector_service.streamed import RowStream, fit_streamed, in_order, is_streamed
+from detector_service.streamed import RowStream, fit_streamed, is_streamed
 from detector_service.supervision import Supervision, supervise
 from detector_service.thresholds import Target
 from detector_service.training import FitRequest, TrainedDetector, fit_detector

@@ -138,5 +138,5 @@ def _tasks(settings: WorkerSettings, session: ResilientSession, stash: Stash) ->
     return {
         "train": TrainTask(datasets, models, sandbox, stash, settings.signing_key_path),
         "evaluate": EvaluateTask(datasets, models, sandbox, trusted),
-        "detect_batch": DetectBatchTask(datasets, models, sandbox, trusted),
+        "detect_batch": DetectBatchTask(datasets, models, sandbox, trusted, stash, part_rows=settings.detect_part_rows),
     }

@@ -21,11 +21,19 @@ from detector_service.errors import MemoryLimitReached
 
 REQUEST, ANSWER, REFUSAL, ERRORS = "request.json", "answer.json", "problem.json", "stderr.log"
 ROWS, ARTEFACT, SCORED = "rows.arrows", "artefact.zip", "scored.parquet"
+ARTEFACT_BEFORE = "before.zip"
+PARTS = "parts"
+"""A folder of scores, a file per part of the rows."""
 _SECRETS = ("DATABASE_URL", "PASSWORD", "SECRET", "TOKEN", "CREDENTIAL", "ACCESS_KEY", "ACCOUNT_KEY")
 _QUOTED_CHARS = 500
 _NO_MEMORY = "std::bad_alloc"  # the last word of a native library that lets nobody catch it
 Report = Callable[[str, float], None]
 """Tells the stage, in a word or two, and the share of the job that is done, in [0, 1]."""
+
+
+def part_name(number: int, n_rows: int) -> str:
+    """The file of a part of so many rows, by its number from 0: other sizes are other parts."""
+    return f"{number:06d}-{n_rows}"
 
 
 class ChildRefused(Exception):

@@ -57,5 +57,8 @@ class WorkerSettings(Settings, StorageSettings):
     job_poll_s: Annotated[float, Field(ge=0.05, le=60, description="How long a lost notification goes unnoticed.")] = (
         1.0
     )
+    detect_part_rows: Annotated[
+        int, Field(ge=1, le=100_000_000, description="Rows of a batch whose scores outlive a killed worker together.")
+    ] = 500_000
     job_memory_limit_mb: Annotated[int, Field(ge=16, le=1024 * 1024)] = 4096
     job_folder: Path = Field(default_factory=lambda: Path(tempfile.gettempdir()))

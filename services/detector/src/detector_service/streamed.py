@@ -6,9 +6,7 @@ that of a fit in memory, but for rounding.
 """
 
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 from pynomaly_scoring import Rows
 
 from detector_service.algorithms import create_estimator, get_algorithm
+from detector_service.child.in_order import in_order
 from detector_service.features import SourceColumn
 from detector_service.limits import check_request, check_size
 from detector_service.subsampling import SUBSAMPLERS
@@ -157,15 +156,3 @@ def _score(model: Any, stream: RowStream, on_stage: OnStage) -> FloatVector:
         done += len(found)
         on_stage("score", 0.35 + 0.45 * done / stream.n_rows)
     return scores
-
-
-def in_order(n_threads: int, work: Callable[[Any], Any], items: Iterator[Any]) -> Iterator[Any]:
-    """The work on each item, in the order of the items; up to twice as many as threads are held at once."""
-    with ThreadPoolExecutor(n_threads) as pool:
-        waiting: deque[Future[Any]] = deque()
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) > n_threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()

@@ -10,8 +10,9 @@ from pynomaly_contracts.jobs import DetectBatchResult, EvaluateResult, TrainResu
 
 from detector_service.clients import DatasetClient, ModelClient
 from detector_service.keeping import KeptEvaluation, KeptTraining
+from detector_service.part_keeping import keeping_parts
 from detector_service.repository import Lease
-from detector_service.sandbox import ARTEFACT, ROWS, SCORED, Report, Sandbox
+from detector_service.sandbox import ARTEFACT, PARTS, ROWS, SCORED, Report, Sandbox
 from detector_service.specs import DetectBatchSpec, EvaluateSpec, ScoreItselfSpec, TrainSpec
 from detector_service.stash import Stash, Trained
 
@@ -69,12 +70,12 @@ class _ScoringTask:
         self._sandbox, self._trusted_keys = sandbox, trusted_keys
 
     async def _score(
-        self, command: str, spec: EvaluateSpec | DetectBatchSpec, folder: Path, report: Report
+        self, command: str, spec: EvaluateSpec | DetectBatchSpec, folder: Path, report: Report, **more: Any
     ) -> dict[str, Any]:
         report("fetching", 0.0)
         await self._models.download_artefact(spec.model_id, spec.model_version, folder / ARTEFACT)
         await self._datasets.download_rows(spec.dataset_id, spec.dataset_version, folder / ROWS)
-        request = {**spec.model_dump(mode="json"), "trusted_keys": str(self._trusted_keys)}
+        request = {**spec.model_dump(mode="json"), "trusted_keys": str(self._trusted_keys), **more}
         return await self._sandbox.run(command, folder, request, _part(report, 0.1, 0.9))
 
 
@@ -88,14 +89,30 @@ class EvaluateTask(_ScoringTask):
 
 
 class DetectBatchTask(_ScoringTask):
-    """Score rows into a new data set."""
+    """Score rows into a new data set. A try goes on after the last part of the scores that an earlier one kept."""
+
+    def __init__(
+        self,
+        datasets: DatasetClient,
+        models: ModelClient,
+        sandbox: Sandbox,
+        trusted_keys: Path,
+        stash: Stash,
+        *,
+        part_rows: int,
+    ) -> None:
+        """part_rows: how many rows' scores are kept together, >= 1; a try takes what others kept of this size."""
+        super().__init__(datasets, models, sandbox, trusted_keys)
+        self._stash, self._part_rows = stash, part_rows
 
     async def run(self, lease: Lease, folder: Path, report: Report) -> DetectBatchResult:
         if "detector_id" in lease.spec:
             return await self._score_itself(ScoreItselfSpec.model_validate(lease.spec), lease, folder, report)
         spec = DetectBatchSpec.model_validate(lease.spec)
-        found = await self._score("detect_batch", spec, folder, report)
+        async with keeping_parts(self._stash, lease, folder, report, self._part_rows) as told:
+            found = await self._score("detect_batch", spec, folder, told, part_rows=self._part_rows)
         scored = await self._store(spec, f"model {spec.model_id} version {spec.model_version}", lease, folder, report)
+        await self._stash.drop_parts(lease, [part.name for part in (folder / PARTS).iterdir()])
         return DetectBatchResult(dataset_id=scored, model_id=spec.model_id, model_version=spec.model_version, **found)
 
     async def _score_itself(

@@ -1,28 +1,58 @@
 """Rows to scored rows, a block at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pynomaly_scoring import Scorer
+import pyarrow as pa
+from pynomaly_scoring import RowRules, Scorer
 
-from detector_service.child.rows import read_checked
-from detector_service.child.scored import ScoredBatch, write_scored
+from detector_service.child.confinement import cores
+from detector_service.child.in_order import in_order
+from detector_service.child.parts import Parts
+from detector_service.child.rows import block_of, check_block, check_schema, read_batches
+from detector_service.child.scored import Scored, ScoredBatch, write_scored
 from detector_service.child.scoring import load_scorer, score_block
 from detector_service.sandbox import ROWS, Report
 from detector_service.specs import DetectBatchSpec
 
+Numbered = tuple[int, pa.RecordBatch]
+
 
 def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any]:
-    """Leaves a Parquet file in the folder; tells the counts and the new columns. Raises Unfit, ArtefactError."""
+    """Leaves a Parquet file in the folder; tells the counts and the new columns. Raises Unfit, ArtefactError.
+
+    What finds parts of the scores in the folder goes on after them.
+    """
     spec = DetectBatchSpec.model_validate(request)
-    return write_scored(folder, _scored(load_scorer(folder, request), folder / ROWS, spec.n_rows, report))
+    scorer, parts = load_scorer(folder, request), Parts(folder, request["part_rows"])
+    check_schema(folder / ROWS, scorer.manifest.inputs)
+
+    def scored() -> Iterator[ScoredBatch]:
+        batches = read_batches(folder / ROWS, cut_every=parts.n_rows)
+        for first_row, batch, scores in in_order(cores(), _scoring(scorer, parts), batches):
+            parts.add(first_row, scores)
+            report("scoring", min(1.0, (first_row + batch.num_rows - 1) / spec.n_rows))
+            yield ScoredBatch(batch, scores)
+
+    found = write_scored(folder, scored())
+    if found["n_rows"] != spec.n_rows:
+        raise RuntimeError(f"the data set has {found['n_rows']} rows, not {spec.n_rows}")
+    return found
 
 
-def _scored(scorer: Scorer, path: Path, n_expected: int, report: Report) -> Iterator[ScoredBatch]:
-    n_rows = 0
-    for block in read_checked(path, scorer.manifest.inputs):
-        scores = score_block(scorer, block)
-        yield ScoredBatch(block.batch, scores.raw_score, scores.prediction, scores.is_anomaly)
-        n_rows += block.batch.num_rows
-        report("scoring", min(1.0, n_rows / n_expected))
+def _scoring(scorer: Scorer, parts: Parts) -> Callable[[Numbered], tuple[int, pa.RecordBatch, Scored]]:
+    """Scores a batch, unless its scores are known. Threads may share it."""
+    rules = RowRules(scorer.manifest.inputs)
+
+    def score(item: Numbered) -> tuple[int, pa.RecordBatch, Scored]:
+        first_row, batch = item
+        known = parts.find(first_row, batch.num_rows)
+        if known is not None:
+            return first_row, batch, known
+        block = block_of(first_row, batch, scorer.manifest.inputs)
+        check_block(block, rules)
+        found = score_block(scorer, block)
+        return first_row, batch, Scored(found.raw_score, found.prediction, found.is_anomaly)
+
+    return score

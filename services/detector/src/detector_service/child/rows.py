@@ -42,15 +42,31 @@ def read_schema(path: Path) -> pa.Schema:
         return reader.schema
 
 
-def read_blocks(path: Path, columns: Sequence[RawColumn]) -> Iterator[Block]:
-    """At most 65,536 rows at a time, and one block of none where there are none."""
-    first_row = 1
+def read_batches(path: Path, *, cut_every: int = BLOCK_ROWS) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """At most 65,536 rows at a time, with the number of the first, from 1; one batch of none where there are none.
+
+    cut_every: no batch has rows on both sides of a multiple of it.
+    """
+    begin = 0
     with path.open("rb") as file, pa.ipc.open_stream(file) as reader:
         for whole in _batches(reader):
-            for begin in range(0, max(whole.num_rows, 1), BLOCK_ROWS):
-                batch = whole.slice(begin, BLOCK_ROWS)
-                yield Block(first_row, batch, _rows(batch, columns))
-                first_row += batch.num_rows
+            end = begin + whole.num_rows
+            first = begin
+            while first < end or first == begin == end:
+                size = min(BLOCK_ROWS, cut_every - first % cut_every)
+                yield first + 1, whole.slice(first - begin, size)
+                first += size
+            begin = end
+
+
+def read_blocks(path: Path, columns: Sequence[RawColumn]) -> Iterator[Block]:
+    """As `read_batches`, with the columns that are asked for."""
+    return (block_of(first_row, batch, columns) for first_row, batch in read_batches(path))
+
+
+def block_of(first_row: int, batch: pa.RecordBatch, columns: Sequence[RawColumn]) -> Block:
+    """A batch with the columns that are asked for."""
+    return Block(first_row, batch, _rows(batch, columns))
 
 
 def read_checked(path: Path, columns: Sequence[InputColumn]) -> Iterator[Block]:
@@ -58,12 +74,22 @@ def read_checked(path: Path, columns: Sequence[InputColumn]) -> Iterator[Block]:
 
     Raises Unfit naming each column of another type, or the column and the first row of a value that it does not take.
     """
-    check_features(_typed(read_schema(path)), {column.name: column.type for column in columns})
+    check_schema(path, columns)
     rules = RowRules(columns)
     for block in read_blocks(path, columns):
-        if not rules.hold(block.rows):
-            raise _refused(next(rules.faults(block.rows)), block.first_row)
+        check_block(block, rules)
         yield block
+
+
+def check_schema(path: Path, columns: Sequence[InputColumn]) -> None:
+    """Raises Unfit naming each column that is of another type than a model takes."""
+    check_features(_typed(read_schema(path)), {column.name: column.type for column in columns})
+
+
+def check_block(block: Block, rules: RowRules) -> None:
+    """Raises Unfit naming the column and the first row of a value that a model does not take."""
+    if not rules.hold(block.rows):
+        raise _refused(next(rules.faults(block.rows)), block.first_row)
 
 
 def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:

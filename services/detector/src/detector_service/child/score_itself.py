@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from detector_service.child.rows import read_blocks
-from detector_service.child.scored import ScoredBatch, write_scored
+from detector_service.child.scored import Scored, ScoredBatch, write_scored
 from detector_service.child.train import columns_of, fit_request, read_rows
 from detector_service.itself import ItselfScores, score_itself
 from detector_service.sandbox import ROWS, Report
@@ -26,5 +26,6 @@ def _scored(path: Path, scores: ItselfScores) -> Iterator[ScoredBatch]:
         begin = block.first_row - 1
         end = begin + block.batch.num_rows
         yield ScoredBatch(
-            block.batch, scores.raw_score[begin:end], scores.prediction[begin:end], scores.is_anomaly[begin:end]
+            block.batch,
+            Scored(scores.raw_score[begin:end], scores.prediction[begin:end], scores.is_anomaly[begin:end]),
         )

@@ -13,16 +13,22 @@ from detector_service.child.rows import read_schema
 from detector_service.domain import score_columns
 from detector_service.sandbox import ROWS, SCORED
 
-_TYPES = {"raw_score": pa.float64(), "prediction": pa.float64(), "is_anomaly": pa.bool_()}
+SCORE_TYPES = {"raw_score": pa.float64(), "prediction": pa.float64(), "is_anomaly": pa.bool_()}
 
 
-class ScoredBatch(NamedTuple):
-    """Rows as they were read, and the scores of each, (n_rows,)."""
+class Scored(NamedTuple):
+    """Each (n_rows,)."""
 
-    batch: pa.RecordBatch
     raw_score: NDArray[np.float64]
     prediction: NDArray[np.float64]
     is_anomaly: NDArray[np.bool_]
+
+
+class ScoredBatch(NamedTuple):
+    """Rows as they were read, and the scores of each."""
+
+    batch: pa.RecordBatch
+    scores: Scored
 
 
 def write_scored(folder: Path, batches: Iterable[ScoredBatch]) -> dict[str, Any]:
@@ -30,12 +36,14 @@ def write_scored(folder: Path, batches: Iterable[ScoredBatch]) -> dict[str, Any]
     schema = read_schema(folder / ROWS)
     names = score_columns(schema.names)
     for score, name in names.items():
-        schema = schema.append(pa.field(name, _TYPES[score], nullable=False))
+        schema = schema.append(pa.field(name, SCORE_TYPES[score], nullable=False))
     schema = schema.remove_metadata()
     n_rows = n_anomalies = 0
-    with pq.ParquetWriter(folder / SCORED, schema) as writer:
-        for batch, *scores in batches:
+    texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+    # Numbers seldom repeat: a dictionary of them would be made in vain, which takes longer than all the rest.
+    with pq.ParquetWriter(folder / SCORED, schema, use_dictionary=texts or False) as writer:
+        for batch, scores in batches:
             writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, *map(pa.array, scores)], schema=schema))
             n_rows += batch.num_rows
-            n_anomalies += int(scores[-1].sum())
+            n_anomalies += int(scores.is_anomaly.sum())
     return {"n_rows": n_rows, "n_anomalies": n_anomalies, "score_columns": names}
