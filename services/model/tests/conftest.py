@@ -313,6 +313,18 @@ def until() -> Until:
     return waited
 
 
+@pytest.fixture
+def eventually(client: Client) -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
+    """Waits until something is so, asking the database between any two looks."""
+
+    async def waited(is_so: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(60):
+            while not await is_so():
+                await client.get("/health/db")
+
+    return waited
+
+
 @pytest.fixture(scope="session")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A signing key that nobody trusts."""

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -53,6 +54,36 @@ def test_a_version_that_was_acknowledged_outlives_kill_9(start: Start, make_arte
     scored = client.post("/api/v1/predict", json={"data": [1, 2, 3], "model_id": name})
     assert (scored.json()["raw_score"], scored.json()["model_version"]) == (6, "1")
     assert second.end(signal.SIGTERM) == -signal.SIGTERM
+
+
+def until_standing(client: httpx.Client, path: str, **wanted: str) -> None:
+    """Waits until the version's state in this replica is as wanted."""
+    deadline_s = time.monotonic() + 60
+    while not wanted.items() <= client.get(path).json().items():
+        assert time.monotonic() < deadline_s, client.get(path).json()
+        client.get("/health/db")
+
+
+def test_replicas_follow_loads_and_pins_also_those_that_were_made_while_they_were_down(
+    start: Start, make_artefact, name
+) -> None:
+    (_, one), (other_process, other) = start(), start()
+    model = f"/api/v1/models/{name}"
+    for slope in (1.0, 2.0):
+        one.post(f"{model}/versions", content=make_artefact(slope), headers=ZIPPED)
+    first, second = (f"{model}/versions/{number}/serving" for number in (1, 2))
+    one.put(f"{model}/versions/1/pin")
+    until_standing(other, first, desired="pinned", state="loaded")
+    assert other.get(first).json()["replica"] != one.get(first).json()["replica"]
+
+    assert other_process.end(signal.SIGKILL) == -signal.SIGKILL
+    one.delete(f"{model}/versions/1/pin")
+    one.post(f"{model}/load", json={"version": "2"})
+    _, other = start()
+    until_standing(other, second, desired="loaded", state="loaded")
+    assert other.get(first).json()["state"] == "absent"
+    one.delete(f"{model}/unload")
+    until_standing(other, second, desired="on_demand", state="absent")
 
 
 def test_a_version_is_scored_over_grpc_until_the_service_is_told_to_end(start: Start, make_artefact, name) -> None:

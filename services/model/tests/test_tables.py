@@ -99,6 +99,22 @@ async def test_each_format_may_be_answered_with_another(register, send, client, 
         assert read(of_json).equals(read(answer))
 
 
+@pytest.mark.parametrize(
+    ("accept", "wanted"),
+    [
+        (f"{JSON};q=0.1, {PARQUET};q=0.9", PARQUET),
+        (f"{JSON};q=0, */*", ARROW_STREAM),
+        (f"{ARROW_STREAM};q=0, */*;q=0.5", JSON),
+        (f"*/*;q=0.1, {JSON}", JSON),
+    ],
+    ids=["more-wanted", "not-json", "not-as-sent", "rather"],
+)
+async def test_what_is_wanted_most_is_answered(register, send, accept: str, wanted: str) -> None:
+    await register()
+    answer = await send(ARROW_STREAM, pa.table(ROWS), accept=accept)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, wanted)
+
+
 async def test_an_answer_that_nobody_writes_is_not_acceptable(register, send) -> None:
     await register()
     answer = await send(ARROW_STREAM, pa.table(ROWS), accept="text/html")
