@@ -124,7 +124,7 @@ class Configuration(Generic[Kept]):
             ],
             overridden=found.sources.overridden,
             unknown=_unknown(type(now), found.sources.folder),
-            replaced=replaced_in(found.sources.values),
+            replaced=replaced_in(found.sources.values, set(names_of(type(now)))),
         )
         self._reloads.labels("applied" if changes else "unchanged").inc()
         log.info(

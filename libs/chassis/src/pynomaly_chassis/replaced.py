@@ -1,6 +1,6 @@
 """Settings that users know and that do nothing here: what each was replaced by, or why there is none."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from pynomaly_contracts.admin import FLAG_MEANINGS, FLAG_OWNERS, Flag, ReplacedSetting
@@ -81,9 +81,11 @@ REPLACED: Mapping[str, Replaced] = {
 }
 
 
-def replaced_in(given: Mapping[str, str]) -> list[ReplacedSetting]:
-    """Settings that are given, ask for something, and do nothing."""
-    return [ReplacedSetting(name=name, instead=entry.instead) for name, entry, _ in _asking(given)]
+def replaced_in(given: Mapping[str, str], heeded: Collection[str]) -> list[ReplacedSetting]:
+    """Settings that are given, ask for something, and do nothing. heeded: what this service has after all."""
+    return [
+        ReplacedSetting(name=name, instead=entry.instead) for name, entry, _ in _asking(given) if name not in heeded
+    ]
 
 
 def unsafe_in(given: Mapping[str, str]) -> list[SettingProblem]:

@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from pynomaly_chassis.logs import configure_logs
+from pynomaly_chassis.reading import names_of
 from pynomaly_chassis.replaced import replaced_in
 from pynomaly_chassis.settings import ServiceSettings
 from pynomaly_chassis.sources import read_sources
@@ -38,7 +39,7 @@ def serve(app: Callable[[], ASGIApp], settings: ServiceSettings, *, websocket_me
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the application follows it; its default is the end
     configure_logs(settings.log_level, settings.log_format, service=settings.service_name)
-    _tell_replaced()
+    _tell_replaced(settings)
     config = uvicorn.Config(
         lambda: _lasting(app()),
         factory=True,
@@ -67,9 +68,9 @@ def serve(app: Callable[[], ASGIApp], settings: ServiceSettings, *, websocket_me
         sys.exit(1)
 
 
-def _tell_replaced() -> None:
+def _tell_replaced(settings: ServiceSettings) -> None:
     """One line for each setting that is given and does nothing."""
-    for setting in replaced_in(read_sources(()).values):
+    for setting in replaced_in(read_sources(()).values, set(names_of(type(settings)))):
         log.warning("setting.not_heeded", name=setting.name, instead=setting.instead)
 
 

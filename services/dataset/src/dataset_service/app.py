@@ -7,10 +7,13 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from pynomaly_chassis.admin import Admin
 from pynomaly_chassis.app import create_service
 from pynomaly_chassis.background import heartbeat
 from pynomaly_chassis.bucket import STORAGE_CALLS, Bucket
+from pynomaly_chassis.configuration import Configuration
 from pynomaly_chassis.database import DATABASE_CALLS, Database
+from pynomaly_chassis.flags import Flags
 from pynomaly_chassis.health import Vitals
 from pynomaly_chassis.idempotency import IdempotencyKeys
 from pynomaly_chassis.ids import utc_now
@@ -19,6 +22,7 @@ from pynomaly_chassis.metrics import HttpMetrics
 from pynomaly_chassis.resilience import open_resilience
 from pynomaly_chassis.settings import load_settings
 from pynomaly_chassis.storage import open_store
+from pynomaly_contracts.routes import Service
 
 from dataset_service.api import router
 from dataset_service.collector import Collector
@@ -52,20 +56,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     metrics = HttpMetrics(CollectorRegistry())
     resilience = open_resilience(metrics.registry, DATABASE_CALLS | STORAGE_CALLS)
     database, bucket = Database.open(settings, resilience), Bucket(open_store(settings), resilience)
+    configuration = Configuration(settings, metrics.registry, resilience)
+    live = configuration.live
     spool = Spool(settings.spool_folder)
     objects = ObjectFiles(bucket, spool, local_folder=settings.local_folder)
     repository = DatasetRepository(database)
     keys = IdempotencyKeys(database, idempotency_keys)
     collector = Collector(repository, objects)
-    limits = Limits(
-        max_columns=settings.max_columns,
-        max_expanded_bytes=settings.max_expanded_size,
-        idle_timeout_s=settings.upload_idle_timeout_s,
-        n_cpu_tasks=settings.conversion_concurrency,
-    )
-    datasets = VersionService(repository, objects, spool, keys, limits)
-    allowed = _allowed(settings)
-    task = ImportTask(datasets, repository, settings, allowed, _limits(settings), timeout_s=settings.import_timeout_s)
+    datasets = VersionService(repository, objects, spool, keys, _limits(settings))
+    task = _task(settings, datasets, repository)
 
     async def tidy() -> None:
         await keys.purge()
@@ -95,13 +94,38 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description="Upload tables, look at them, cut them into parts, read their rows.",
         routers=[imports.router, router],  # a data set is never named imports
         lifespan=lifespan,
-        body_limit=lambda path: settings.max_upload_size if _takes_files(path) else settings.max_request_bytes,
+        admin=Admin(configuration, Flags(Service.DATASET, live, database), database),
+        body_limit=lambda path: live.now.max_upload_size if _takes_files(path) else live.now.max_request_bytes,
     )
+    live.follow(lambda now: _limit(datasets, task, now))
     app.state.datasets = datasets
-    lifetime = timedelta(seconds=settings.presigned_url_s) if settings.signs_downloads else None
-    app.state.downloads = Downloads(repository, objects, lifetime)
-    app.state.imports = ImportService(repository, keys, allowed)
+    app.state.downloads = Downloads(repository, objects, _lifetime(settings))
+    app.state.imports = ImportService(repository, keys, _allowed(settings))
     return app
+
+
+def _limit(datasets: VersionService, task: ImportTask, settings: Settings) -> None:
+    """What comes from now on is held against these settings."""
+    datasets.limit(_limits(settings))
+    task.limits = _of_sources(settings)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        max_columns=settings.max_columns,
+        max_expanded_bytes=settings.max_expanded_size,
+        idle_timeout_s=settings.upload_idle_timeout_s,
+        n_cpu_tasks=settings.conversion_concurrency,
+    )
+
+
+def _lifetime(settings: Settings) -> timedelta | None:
+    return timedelta(seconds=settings.presigned_url_s) if settings.signs_downloads else None
+
+
+def _task(settings: Settings, datasets: VersionService, repository: DatasetRepository) -> ImportTask:
+    allowed, limits = _allowed(settings), _of_sources(settings)
+    return ImportTask(datasets, repository, settings, allowed, limits, timeout_s=settings.import_timeout_s)
 
 
 def _allowed(settings: Settings) -> AllowedSources:
@@ -113,7 +137,7 @@ def _allowed(settings: Settings) -> AllowedSources:
     )
 
 
-def _limits(settings: Settings) -> SourceLimits:
+def _of_sources(settings: Settings) -> SourceLimits:
     return SourceLimits(
         max_bytes=settings.max_upload_size,
         connect_timeout_s=CONNECT_TIMEOUT_S,

@@ -13,7 +13,6 @@ from fastapi.responses import StreamingResponse
 from pydantic import TypeAdapter, ValidationError
 from pynomaly_chassis.background import to_thread_whole
 from pynomaly_chassis.conditional import is_there_already, range_of
-from pynomaly_chassis.conditional import is_there_already, range_of
 from pynomaly_chassis.idempotency import Claim, CreatedAnswer, IdempotencyKeys, fingerprint
 from pynomaly_chassis.ids import new_id
 from pynomaly_chassis.paging import PageRequest
@@ -67,8 +66,12 @@ class DatasetService:
         self, repository: DatasetRepository, objects: ObjectFiles, spool: Spool, keys: IdempotencyKeys, limits: Limits
     ) -> None:
         self._repository, self._objects, self._spool, self._keys = repository, objects, spool, keys
-        self._limits = limits
+        self.limit(limits)
         self._cpu = asyncio.Semaphore(limits.n_cpu_tasks)
+
+    def limit(self, limits: Limits) -> None:
+        """What comes from now on is held against these limits; the number of CPU-bound tasks stays."""
+        self._limits = limits
 
     async def upload(
         self, tenant_id: str, chunks: AsyncIterator[bytes], content_type: str, *, idempotency_key: str | None

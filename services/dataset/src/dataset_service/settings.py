@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, FilePath, SecretStr, model_validator
 from pydantic_settings import BaseSettings
-from pynomaly_chassis.settings import ServiceSettings, StorageSettings, Words
+from pynomaly_chassis.settings import RELOADABLE, ServiceSettings, StorageSettings, Words
 
 GIB = 1024**3
 _SCHEMES = ("s3://", "gs://", "az://")
@@ -74,10 +74,14 @@ class Settings(ServiceSettings, StorageSettings, ImportSettings):
     service_name: str = "dataset"
     port: Annotated[int, Field(ge=0, le=65535)] = 8001
 
-    max_upload_size: Annotated[int, Field(ge=1, description="Bytes of an upload's body.")] = 2 * GIB
-    max_expanded_size: Annotated[int, Field(ge=1, description="Bytes of a compressed upload's content.")] = 10 * GIB
-    max_columns: Annotated[int, Field(ge=1, le=100_000)] = 10_000
-    upload_idle_timeout_s: Annotated[float, Field(gt=0, le=3600, description="Longest silence in an upload.")] = 60
+    max_upload_size: Annotated[int, RELOADABLE, Field(ge=1, description="Bytes of an upload's body.")] = 2 * GIB
+    max_expanded_size: Annotated[
+        int, RELOADABLE, Field(ge=1, description="Bytes of a compressed upload's content.")
+    ] = 10 * GIB
+    max_columns: Annotated[int, RELOADABLE, Field(ge=1, le=100_000, description="Columns of a data set.")] = 10_000
+    upload_idle_timeout_s: Annotated[
+        float, RELOADABLE, Field(gt=0, le=3600, description="Longest silence in an upload.")
+    ] = 60
     conversion_concurrency: Annotated[int, Field(ge=1, le=64, description="CPU-bound tasks at once.")] = 2
     spool_path: Path | None = Field(default=None, description="Folder of files in the making.")
     presigned_downloads: bool | None = Field(

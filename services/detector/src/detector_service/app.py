@@ -6,10 +6,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from pynomaly_chassis.admin import Admin
 from pynomaly_chassis.app import Lifespan, create_service
 from pynomaly_chassis.background import heartbeat
 from pynomaly_chassis.bucket import STORAGE_CALLS, Bucket
+from pynomaly_chassis.configuration import Configuration
 from pynomaly_chassis.database import DATABASE_CALLS, Database
+from pynomaly_chassis.flags import Flags
 from pynomaly_chassis.health import Vitals
 from pynomaly_chassis.idempotency import IdempotencyKeys
 from pynomaly_chassis.jobs import Notifications, Task, Terms, Worker, sweep_folders
@@ -17,6 +20,7 @@ from pynomaly_chassis.metrics import HttpMetrics
 from pynomaly_chassis.resilience import open_resilience
 from pynomaly_chassis.settings import load_settings
 from pynomaly_chassis.storage import open_store
+from pynomaly_contracts.routes import Service
 from pynomaly_resilience import Resilience, ResilientSession
 
 from detector_service.api import algorithms, detectors, evaluations, jobs
@@ -28,7 +32,7 @@ from detector_service.sandbox import Sandbox
 from detector_service.service import DetectorService, JobService
 from detector_service.settings import Settings, WorkerSettings
 from detector_service.stash import Stash
-from detector_service.tables import idempotency_keys, job_store
+from detector_service.tables import FEATURE_FLAGS, idempotency_keys, job_store
 from detector_service.tasks import DetectBatchTask, EvaluateTask, TrainTask
 
 PURGE_S = 3600.0
@@ -42,16 +46,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     resilience = open_resilience(metrics.registry, DATABASE_CALLS | API_CALLS)
     database = Database.open(settings, resilience)
     vitals = Vitals(settings, database, metrics, resilience=resilience)
+    configuration = Configuration(settings, metrics.registry, resilience)
+    flags = Flags(Service.DETECTOR, configuration.live, database, FEATURE_FLAGS)
     return create_service(
         vitals,
         title="Pynomaly detector service",
         description=DESCRIPTION,
         routers=[algorithms.router, evaluations.router, detectors.router, detectors.detect_router, jobs.router],
-        lifespan=_lifespan(settings, database, resilience),
+        lifespan=_lifespan(settings, database, resilience, flags),
+        admin=Admin(configuration, flags, database),
     )
 
 
-def _lifespan(settings: Settings, database: Database, resilience: Resilience) -> Lifespan:
+def _lifespan(settings: Settings, database: Database, resilience: Resilience, flags: Flags) -> Lifespan:
     repository, keys = Repository(database), IdempotencyKeys(database, idempotency_keys)
     url = settings.database_url.get_secret_value()
     progress = Notifications(url, job_store.progress_channel, application_name=settings.service_name)
@@ -65,7 +72,7 @@ def _lifespan(settings: Settings, database: Database, resilience: Resilience) ->
             models = ModelClient(session, settings.model_service_url)
             app.state.detectors = DetectorService(repository, keys)
             app.state.evaluations = EvaluationService(repository, datasets)
-            app.state.jobs = JobService(repository, keys, datasets, models, progress)
+            app.state.jobs = JobService(repository, keys, datasets, models, progress, flags=flags)
             await stack.enter_async_context(progress.listening())
             await stack.enter_async_context(heartbeat(PURGE_S, keys.purge, at_start=True))
             yield
@@ -80,12 +87,14 @@ def create_worker_app(settings: WorkerSettings | None = None) -> FastAPI:
     resilience = open_resilience(registry, DATABASE_CALLS | STORAGE_CALLS | WORKER_CALLS)
     database = Database.open(settings, resilience)
     vitals = Vitals(settings, database, HttpMetrics(registry), resilience=resilience)
+    configuration = Configuration(settings, registry, resilience)
     return create_service(
         vitals,
         title="Pynomaly detector worker",
         description="Works on the detector service's jobs.",
         routers=[],
         lifespan=_worker_lifespan(settings, database, resilience, registry),
+        admin=Admin(configuration, Flags(settings.service_name, configuration.live, database), database),
     )
 
 

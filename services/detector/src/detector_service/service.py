@@ -8,11 +8,13 @@ from uuid import UUID
 import structlog
 from fastapi import Response
 from pydantic import BaseModel
+from pynomaly_chassis.flags import Flags
 from pynomaly_chassis.idempotency import Claim, CreatedAnswer, IdempotencyKeys, Work, fingerprint
 from pynomaly_chassis.jobs import Notifications, wait_for
 from pynomaly_chassis.paging import PageRequest
 from pynomaly_chassis.problems import Invalid
 from pynomaly_chassis.travelling import carried
+from pynomaly_contracts.admin import Flag
 from pynomaly_contracts.base import Page
 from pynomaly_contracts.detectors import (
     DetectBatchRequest,
@@ -36,11 +38,13 @@ from detector_service.pinning import (
     trained_model,
 )
 from detector_service.repository import Repository, Transaction
-from detector_service.specs import DetectBatchSpec, EvaluateSpec
+from detector_service.specs import DetectBatchSpec, EvaluateSpec, TrainSpec
 
 log = structlog.get_logger()
 DETECTORS, JOBS = "/api/v1/detectors", "/api/v1/jobs"
 WATCH_POLL_S = 2.0
+# What ENSEMBLE_ENABLED is about.
+ENSEMBLES = frozenset({"Combination", "FeatureBagging"})
 
 
 class DetectorService:
@@ -109,10 +113,12 @@ class JobService:
         datasets: DatasetClient,
         models: ModelClient,
         progress: Notifications,
+        *,
+        flags: Flags,
     ) -> None:
         self._repository, self._keys = repository, keys
         self._datasets, self._models = datasets, models
-        self._progress = progress
+        self._progress, self._flags = progress, flags
 
     async def train(self, tenant_id: str, ref: str, wanted: TrainRequest, idempotency_key: str | None) -> Response:
         """202. Raises DetectorNotFound, DetectorForBatches, DatasetNotFound, DataUnfit, PeerUnavailable."""
@@ -220,6 +226,8 @@ class JobService:
     async def _enqueue(
         self, claim: Claim, kind: JobKind, spec: BaseModel, detector_id: UUID | None = None
     ) -> CreatedAnswer:
+        if isinstance(spec, TrainSpec) and spec.algorithm in ENSEMBLES:
+            self._flags.require(Flag.ENSEMBLE)
         document = spec.model_dump(mode="json")
 
         async def enqueue(tx: Transaction) -> tuple[UUID, CreatedAnswer]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AliasChoices, Field, FilePath
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from pynomaly_chassis.settings import ServiceSettings, StorageSettings
+from pynomaly_chassis.settings import RELOADABLE, ServiceSettings, StorageSettings
 
 
 def _is_there(path: Path) -> Path:
@@ -22,6 +22,11 @@ class Settings(ServiceSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     dataset_service_url: str = "http://127.0.0.1:8001"
     model_service_url: str = "http://127.0.0.1:8002"
+    ensemble_enabled: Annotated[
+        bool,
+        RELOADABLE,
+        Field(description="Whether Combination and FeatureBagging train, where the flag was not switched at run time."),
+    ] = True
     job_time_limit_s: Annotated[float, Field(ge=1, le=30 * 86400, description="Of one try at a job.")] = 86400.0
     max_queued_jobs_per_tenant: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
 

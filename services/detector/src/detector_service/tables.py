@@ -1,11 +1,13 @@
 """Tables of the detector service."""
 
 import sqlalchemy as sa
+from pynomaly_chassis.flags import flags_table
 from pynomaly_chassis.idempotency import idempotency_table
 from pynomaly_chassis.jobs import job_tables
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 metadata = sa.MetaData()
+FEATURE_FLAGS = flags_table(metadata)
 _MOMENT = sa.DateTime(timezone=True)
 
 detectors = sa.Table(

@@ -12,10 +12,13 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
+from pynomaly_chassis.admin import Admin
 from pynomaly_chassis.app import create_service
 from pynomaly_chassis.background import heartbeat
 from pynomaly_chassis.bucket import STORAGE_CALLS, Bucket
+from pynomaly_chassis.configuration import Configuration, Live
 from pynomaly_chassis.database import DATABASE_CALLS, Database
+from pynomaly_chassis.flags import Flags
 from pynomaly_chassis.health import Vitals
 from pynomaly_chassis.idempotency import IdempotencyKeys
 from pynomaly_chassis.metrics import HttpMetrics
@@ -23,6 +26,7 @@ from pynomaly_chassis.problems import ErrorForms
 from pynomaly_chassis.resilience import open_resilience
 from pynomaly_chassis.settings import load_settings
 from pynomaly_chassis.storage import open_store
+from pynomaly_contracts.routes import Service
 from pynomaly_resilience import Resilience
 from pynomaly_scoring import TrustedKeys
 
@@ -57,7 +61,7 @@ from model_service.service import Registry
 from model_service.serving import Serving
 from model_service.settings import Settings
 from model_service.sweep import Sweep
-from model_service.tables import IDEMPOTENCY_KEYS
+from model_service.tables import FEATURE_FLAGS, IDEMPOTENCY_KEYS
 
 HOURLY_S = 3600.0
 DESCRIPTION = "Registers signed models as immutable versions, and scores rows with them."
@@ -106,13 +110,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     serving = Serving(
         repository, runtime, fresh_s=settings.model_refresh_s, resolve_timeout_s=settings.model_resolve_timeout_s
     )
+    configuration = Configuration(settings, metrics.registry, resilience)
+    flags = Flags(Service.MODEL, configuration.live, database, FEATURE_FLAGS)
     keys = IdempotencyKeys(database, IDEMPOTENCY_KEYS)
     pool = ScoringPool(n_threads=settings.scoring_threads, queue_size=settings.scoring_queue_size)
     url = settings.database_url.get_secret_value()
     listener = ChangeListener(url, serving, application_name=settings.service_name)
     parts = _Parts(resilience, database, load_keys, keys, Sweep(repository, bucket), listener, serving, pool)
 
-    app = _routes(settings, metrics, runtime, parts)
+    app = _routes(Admin(configuration, flags, database), metrics, runtime, parts)
     app.state.registry = registry = Registry(
         repository=repository, keys=keys, store=store, checker=checker, runtime=runtime, serving=serving
     )
@@ -123,17 +129,29 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     intake = Intake(max_bytes=settings.scoring_body_bytes, stall_s=settings.body_stall_s)
     scoring = Scoring(serving, pool, intake, model_metrics)
     max_rows = settings.max_detection_batch_size
-    app.state.predictions = Predictions(
-        scoring, model_metrics, RequestLimits(max_rows, settings.max_request_bytes, settings.max_table_rows)
-    )
+    app.state.predictions = Predictions(scoring, model_metrics, _limits(settings))
     app.state.streams = stream.Streams(
-        app.state.predictions, model_metrics, settings.max_streams, settings.stream_idle_s
+        app.state.predictions, model_metrics, flags, settings.max_streams, settings.stream_idle_s
     )
     app.state.infer = Infer(scoring, model_metrics, max_rows=max_rows)
     app.state.invocations = Invocations(scoring, model_metrics, max_rows=max_rows, max_bytes=settings.max_request_bytes)
+    configuration.live.follow(partial(_limit, app))
     app.state.catalogue = Catalogue(registry, kept, scoring, database, settings.app_version)
     app.state.grpc = _grpc(settings, metrics, app) if settings.grpc_port else None
     return app
+
+
+def _limits(settings: Settings) -> RequestLimits:
+    return RequestLimits(settings.max_detection_batch_size, settings.max_request_bytes, settings.max_table_rows)
+
+
+def _limit(app: FastAPI, settings: Settings) -> None:
+    """What is asked from now on is held against these settings."""
+    state = app.state
+    state.predictions.limit(_limits(settings))
+    state.streams.max_open, state.streams.idle_s = settings.max_streams, settings.stream_idle_s
+    state.infer.max_rows = state.invocations.max_rows = settings.max_detection_batch_size
+    state.invocations.max_bytes = settings.max_request_bytes
 
 
 def _grpc(settings: Settings, metrics: HttpMetrics, app: FastAPI) -> Any:
@@ -142,7 +160,8 @@ def _grpc(settings: Settings, metrics: HttpMetrics, app: FastAPI) -> Any:
     return GrpcServer(settings, metrics.registry, app.state.infer, app.state.catalogue)
 
 
-def _routes(settings: Settings, metrics: HttpMetrics, runtime: ModelRuntime, parts: _Parts) -> FastAPI:
+def _routes(admin: Admin[Settings], metrics: HttpMetrics, runtime: ModelRuntime, parts: _Parts) -> FastAPI:
+    settings = admin.live.now
     vitals = Vitals(
         settings,
         parts.database,
@@ -157,7 +176,8 @@ def _routes(settings: Settings, metrics: HttpMetrics, runtime: ModelRuntime, par
         description=DESCRIPTION,
         routers=[predictions.router, stream.router, *_registry(), *_other_protocols()],
         lifespan=parts.running,
-        body_limit=partial(_body_limit, settings),
+        admin=admin,
+        body_limit=partial(_body_limit, admin.live),
         error_forms=ErrorForms(
             {open_inference.PREFIX: error_response, kserve.PREFIX: error_response}
             | dict.fromkeys(mlflow.PREFIXES, mlflow_error)
@@ -177,7 +197,8 @@ def _folder(settings: Settings) -> Path | None:
     return settings.storage_path if settings.storage_type == "local" else None
 
 
-def _body_limit(settings: Settings, path: str) -> int:
+def _body_limit(live: Live[Settings], path: str) -> int:
+    settings = live.now
     if path.endswith("/versions"):
         return settings.max_artefact_size
     if path.endswith("/predict/batch"):

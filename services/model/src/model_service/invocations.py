@@ -60,12 +60,12 @@ class Invocations:
 
     def __init__(self, scoring: Scoring, metrics: ModelMetrics, *, max_rows: int, max_bytes: int) -> None:
         self._scoring, self._metrics = scoring, metrics
-        self._max_rows, self._max_bytes = max_rows, max_bytes
+        self.max_rows, self.max_bytes = max_rows, max_bytes
 
     async def __call__(self, tenant_id: str, body: AsyncIterator[bytes], read: Read) -> bytes:
         """{"predictions": [...]}, one object per row, in order. Raises ProblemError."""
         with self._scoring.counted(), self._scoring.intake.place() as place:
-            whole = await place.read(body, self._max_bytes)
+            whole = await place.read(body, self.max_bytes)
             began = time.perf_counter()
             given = await self._scoring.apart(len(whole), partial(self._read, read, whole))
             model = await self._scoring.model(tenant_id, given.asked.model_ref, given.asked.version_ref)
@@ -74,11 +74,11 @@ class Invocations:
             return work() if short else await self._scoring.pool.run(work)
 
     def _read(self, read: Read, body: bytes) -> Given:
-        given = read(body, self._max_rows)
+        given = read(body, self.max_rows)
         if given.n_rows == 0:
             raise Invalid("there are no rows; send at least one")
-        if given.n_rows > self._max_rows:
-            raise TooManyRows(f"{given.n_rows} rows; send at most {self._max_rows} at a time", max_rows=self._max_rows)
+        if given.n_rows > self.max_rows:
+            raise TooManyRows(f"{given.n_rows} rows; send at most {self.max_rows} at a time", max_rows=self.max_rows)
         return given
 
     def _answer(self, model: ServedModel, given: Given, began: float) -> bytes:

@@ -53,8 +53,12 @@ class Predictions:
     """The use cases of our own API."""
 
     def __init__(self, scoring: Scoring, metrics: ModelMetrics, limits: RequestLimits) -> None:
-        self._scoring, self._metrics, self._limits = scoring, metrics, limits
-        self._read_many = partial(read_many, max_rows=limits.json_rows)
+        self._scoring, self._metrics = scoring, metrics
+        self.limit(limits)
+
+    def limit(self, limits: RequestLimits) -> None:
+        """What is asked from now on is held against these limits."""
+        self._limits, self._read_many = limits, partial(read_many, max_rows=limits.json_rows)
 
     async def one(self, tenant_id: str, body: AsyncIterator[bytes]) -> bytes:
         """PredictRequest in, Prediction out, as JSON. Raises ProblemError, RequestValidationError."""

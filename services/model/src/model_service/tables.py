@@ -1,6 +1,7 @@
 """The tables as queries see them; migrations make them."""
 
 import sqlalchemy as sa
+from pynomaly_chassis.flags import flags_table
 from pynomaly_chassis.idempotency import idempotency_table
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -8,6 +9,7 @@ METADATA = sa.MetaData()
 _MOMENT = sa.DateTime(timezone=True)
 
 IDEMPOTENCY_KEYS = idempotency_table(METADATA)
+FEATURE_FLAGS = flags_table(METADATA)
 
 MODELS = sa.Table(
     "models",

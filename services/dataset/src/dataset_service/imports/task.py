@@ -72,7 +72,7 @@ class ImportTask:
         timeout_s: float,
     ) -> None:
         self._datasets, self._repository, self._storage = datasets, repository, storage
-        self._allowed, self._limits, self._timeout_s = allowed, limits, timeout_s
+        self._allowed, self.limits, self._timeout_s = allowed, limits, timeout_s
 
     async def run(self, lease: Lease, folder: Path, report: Report) -> Prepared:
         """Raises ProblemError."""
@@ -101,20 +101,20 @@ class ImportTask:
         if wanted.sql is not None:
             return await self._query(wanted, wanted.sql, path, progress.queried)
         async with self._opened(wanted.url or "") as opened:
-            chunks = counted(opened, self._limits, progress.read)
+            chunks = counted(opened, self.limits, progress.read)
             return await self._receive(chunks, opened.content_type, path, wanted)
 
     def _opened(self, url: str) -> AbstractAsyncContextManager[Opened]:
         if not url.startswith("https:"):
-            return opened_object(self._allowed.object(url), self._storage, self._limits)
+            return opened_object(self._allowed.object(url), self._storage, self.limits)
         from dataset_service.imports.web import opened_web  # noqa: PLC0415 - aiohttp: megabytes that only some need
 
-        return opened_web(self._allowed.web(url), self._allowed, self._limits)
+        return opened_web(self._allowed.web(url), self._allowed, self.limits)
 
     async def _receive(
         self, chunks: AsyncIterator[bytes], content_type: str, path: Path, wanted: ImportRequest
     ) -> Received[UploadFields]:
-        idle_s = self._limits.idle_timeout_s
+        idle_s = self.limits.idle_timeout_s
         try:
             return await receive_bare(chunks, content_type, path, wanted, idle_timeout_s=idle_s)
         except UploadTimedOut as error:
@@ -124,7 +124,7 @@ class ImportTask:
         from dataset_service.imports.sql import write_query  # noqa: PLC0415 - as above
 
         url = self._allowed.connection(sql)
-        await write_query(sql, url, path, self._limits, tell, timeout_s=self._timeout_s)
+        await write_query(sql, url, path, self.limits, tell, timeout_s=self._timeout_s)
         return await to_thread_whole(_received, wanted, path)
 
 

@@ -12,29 +12,37 @@ from typing import Any
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pynomaly_chassis.app import API_PREFIX
+from pynomaly_chassis.flags import Flags
 from pynomaly_chassis.identity import caller_in
 from pynomaly_chassis.problems import ProblemError, problem_response
+from pynomaly_contracts.admin import Flag
 from starlette.types import Message
 
 from model_service.errors import TooManyStreams
 from model_service.metrics import ModelMetrics
 from model_service.predictions import Predictions
 
-DONE, SERVICE_RESTARTS = 1000, 1012
+DONE, GOING_AWAY, SERVICE_RESTARTS = 1000, 1001, 1012
 router = APIRouter(prefix=API_PREFIX + "/predict", tags=["predictions"])
 
 
-@dataclass(frozen=True)
+@dataclass
 class Streams:
     """The streams that are open. idle_s: for how long nobody need send anything."""
 
     predictions: Predictions
     metrics: ModelMetrics
+    flags: Flags
     max_open: int
     idle_s: float
 
+    @property
+    def are_on(self) -> bool:
+        return self.flags.is_on(Flag.STREAMING)
+
     def check_room(self) -> None:
-        """Raises TooManyStreams."""
+        """Raises FeatureOff, TooManyStreams."""
+        self.flags.require(Flag.STREAMING)
         if self.metrics.n_streams >= self.max_open:
             raise TooManyStreams(f"{self.max_open} streams are open; try again", retry_after_s=1)
 
@@ -62,6 +70,9 @@ async def _answer_all(socket: WebSocket, streams: Streams, tenant_id: str) -> No
             await socket.close(DONE, f"nothing was sent for {streams.idle_s:g} s")
             return
         if received["type"] != "websocket.receive":
+            return
+        if not streams.are_on:
+            await socket.close(GOING_AWAY, "streaming is switched off")
             return
         await _answer(socket, received, lambda body: streams.predictions.message(tenant_id, body))
 

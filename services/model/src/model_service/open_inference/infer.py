@@ -45,7 +45,7 @@ class Infer:
     """The use case of inference."""
 
     def __init__(self, scoring: Scoring, metrics: ModelMetrics, *, max_rows: int) -> None:
-        self._scoring, self._metrics, self._max_rows = scoring, metrics, max_rows
+        self._scoring, self._metrics, self.max_rows = scoring, metrics, max_rows
         self.intake = scoring.intake
         self.counted = scoring.counted
 
@@ -72,7 +72,7 @@ class Infer:
         self, model: ServedModel, request: InferRequest, render: Callable[[Inference], Answer], began: float
     ) -> Answer:
         wanted = _wanted(request)
-        rows = rows_of(request.inputs, model.columns, self._max_rows)
+        rows = rows_of(request.inputs, model.columns, self.max_rows)
         outputs = self._outputs(model, rows, wanted)
         answer = render(Inference(model, request.id, outputs))
         self._metrics.answered(model.name, time.perf_counter() - began)
