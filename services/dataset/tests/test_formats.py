@@ -207,6 +207,10 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
     "nested": ({"content": b'{"a": 1}\n{"a": {"b": 1}}\n'}, 422, "line 2, column 'a' holds an object"),
     "mixed": ({"content": b'{"a": 1}\n{"a": "x"}\n'}, 422, "whole numbers (line 1), text (line 2)"),
     "not-utf-8": ({"content": b'{"a": "\xff"}\n'}, 422, "line 1"),
+    "infinite": ({"content": b'{"a": 1}\n{"a": 1e999}\n'}, 422, "line 2"),
+    "long-number": ({"content": b'{"a": ' + b"1" * 300 + b"}\n"}, 422, "InvalidNumber"),
+    "half-a-pair": ({"content": rb'{"a": "\ud800"}'}, 422, "line 1"),
+    "columns-without-end": ({"content": b"".join(b'{"c%d": 1}\n' % n for n in range(51))}, 422, "51 columns"),
     "no-columns": ({"content": b"{}\n{}\n", "format": "ndjson"}, 422, "no columns"),
     "no-lines": ({"content": b"", "format": "ndjson"}, 422, "no rows"),
 }

@@ -118,6 +118,10 @@ class Ingestion:
         return self._lines(), SourceFile(format="json", encoding=encoding)
 
     def _lines(self) -> Table:
+        with _unreadable("JSON"):  # whole numbers of hundreds of digits are none for Polars
+            return self._objects()
+
+    def _objects(self) -> Table:
         rows, n_rows = json_rows.scan_lines(self.source, max_columns=self.max_columns)
         schema = rows.collect_schema()
         check_names(tuple(schema.names()), max_columns=self.max_columns)

@@ -1,7 +1,9 @@
 """NDJSON and JSON arrays of objects: their columns and types, found over the whole file."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
+from math import isinf
 from pathlib import Path
 from typing import Any
 
@@ -129,21 +131,30 @@ def _strictly(text: bytes, line: int, complaint: str) -> Any:
     """Read again with what orjson cannot do: numbers over 64 bits, and a key that is there twice."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
+        row = dict(pairs)
+        if len(row) < len(pairs):
+            twice = next(name for name, n_times in Counter(name for name, _ in pairs).items() if n_times > 1)
             raise InvalidFile.at(f"line {line} has {twice!r} twice; name each column once", line=line, column=twice)
-        return dict(pairs)
+        return row
 
     try:
-        return json.loads(text, object_pairs_hook=unique, parse_constant=_refuse, parse_int=_whole)
-    except (ValueError, RecursionError) as error:
+        row = json.loads(text, object_pairs_hook=unique, parse_constant=_refuse, parse_int=_whole, parse_float=_finite)
+        orjson.dumps(row)  # half a pair of surrogates is no text
+    except (ValueError, TypeError, RecursionError) as error:
         message = f"line {line} is not JSON: {complaint or error}"
         raise InvalidFile.at(message, text[:80].decode("utf-8", "replace"), line=line) from error
+    return row
 
 
 def _whole(digits: str) -> int | float:
-    return int(digits) if len(digits) < 20 else float(digits)
+    return int(digits) if len(digits) < 20 else _finite(digits)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if isinf(number):
+        raise ValueError(f"{digits[:20]}... is beyond the largest number, 1.8e308")
+    return number
 
 
 def _refuse(word: str) -> float:
