@@ -9,13 +9,17 @@ from pynomaly_contracts.base import Page
 from pynomaly_contracts.detectors import (
     Algorithm,
     AlgorithmList,
+    CloneRequest,
     DetectBatchRequest,
     Detector,
+    DetectorChanges,
     DetectorCreate,
     DetectorUpdate,
     EvaluateRequest,
+    RetrainRequest,
     TrainRequest,
 )
+from pynomaly_contracts.evaluations import Comparison, Evaluation, Metric
 from pynomaly_contracts.jobs import DetectBatchResult, EvaluateResult, JobAccepted, TrainResult
 
 from pynomaly.core.blocking import Blocking, blocking, iterating
@@ -78,6 +82,17 @@ class AsyncDetectors:
         body = payload(DetectorUpdate, **changes)
         return await self._session.send(send("PATCH", an(Detector), "detectors", detector, payload=body))
 
+    async def clone(self, /, detector: Ref, name: str, **changes: Any) -> Detector:
+        """A new detector, not yet trained, set up as another one but for the changes: all that `create` takes.
+
+        Another algorithm needs its parameters said; {} are its defaults. Raises NotFound, Conflict (the name is taken),
+        ValidationFailed.
+        """
+        body = payload(CloneRequest, name=name, changes=payload(DetectorChanges, **changes))
+        return await self._session.send(
+            send("POST", an(Detector), "detectors", detector, "clone", payload=body, creates=True)
+        )
+
     async def delete(self, detector: Ref) -> None:
         """Remove it; its model and the model's versions stay. Raises NotFound."""
         await self._session.send(delete("detectors", detector))
@@ -89,6 +104,17 @@ class AsyncDetectors:
         body = payload(TrainRequest, dataset_id=text_of(dataset), dataset_version=dataset_version)
         return AsyncJobHandle(self._session, await _started(self._session, body, "detectors", detector, "train"))
 
+    async def retrain(
+        self, detector: Ref, dataset: Ref | None = None, *, dataset_version: str | None = None
+    ) -> AsyncJobHandle[TrainResult]:
+        """Train the next version as the latest one: on its data set as that is now, if no other is named.
+
+        The result's `before` tells how the two differ. Raises Conflict where the detector was never trained.
+        """
+        named = None if dataset is None else text_of(dataset)
+        body = payload(RetrainRequest, dataset_id=named, dataset_version=dataset_version)
+        return AsyncJobHandle(self._session, await _started(self._session, body, "detectors", detector, "retrain"))
+
     async def evaluate(
         self, detector: Ref, dataset: Ref, *, dataset_version: str | None = None, model_version: str | None = None
     ) -> AsyncJobHandle[EvaluateResult]:
@@ -97,6 +123,26 @@ class AsyncDetectors:
             EvaluateRequest, dataset_id=text_of(dataset), dataset_version=dataset_version, model_version=model_version
         )
         return AsyncJobHandle(self._session, await _started(self._session, body, "detectors", detector, "evaluate"))
+
+    async def evaluations(
+        self, detector: Ref, *, dataset_id: UUID | None = None, model_version: str | None = None
+    ) -> AsyncIterator[Evaluation]:
+        """What is known of its versions' agreement with labels, newest first; trainings on labelled rows count, too."""
+        query = {"dataset_id": None if dataset_id is None else str(dataset_id), "model_version": model_version}
+        async for each in every(self._session, an(Page[Evaluation]), "detectors", detector, "evaluations", query=query):
+            yield each
+
+    async def compare(
+        self, detectors: Sequence[Ref], dataset: Ref, *, dataset_version: str | None = None, metric: Metric = "roc_auc"
+    ) -> Comparison:
+        """2 to 20 detectors by their evaluations on the same rows, the best in the metric first.
+
+        Differences have paired 95 % intervals. Detectors without an evaluation are in `missing`. Raises NotFound,
+        ValidationFailed.
+        """
+        ids = ",".join(map(text_of, detectors))
+        query = {"ids": ids, "dataset_id": text_of(dataset), "dataset_version": dataset_version, "metric": metric}
+        return await self._session.send(get(an(Comparison), "detectors", "compare", query=query))
 
     async def list(self) -> AsyncIterator[Detector]:
         """Every detector, newest first; pages are fetched as they are needed."""
@@ -113,6 +159,10 @@ class Detectors(Blocking[AsyncDetectors]):
     delete = blocking(AsyncDetectors.delete)
     train = starting(AsyncDetectors.train)
     evaluate = starting(AsyncDetectors.evaluate)
+    clone = blocking(AsyncDetectors.clone)
+    retrain = starting(AsyncDetectors.retrain)
+    evaluations = iterating(AsyncDetectors.evaluations)
+    compare = blocking(AsyncDetectors.compare)
     list = iterating(AsyncDetectors.list)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pynomaly.cli.comparison import METRICS, metric_of, show_comparison, show_evaluations
 from pynomaly.cli.output import Json, Limit, names, pairs, print_json, say, show, show_list, waited
 from pynomaly.cli.preprocessing import Categories, Dates, Missing, Scaling, preprocessing
 from pynomaly.cli.suite import connect
@@ -13,6 +14,7 @@ app = typer.Typer(help="Create, train and evaluate detectors.", no_args_is_help=
 
 Ref = Annotated[str, typer.Argument(metavar="DETECTOR", help="Id or name.")]
 DatasetRef = Annotated[str, typer.Argument(metavar="DATASET", help="Id or name.")]
+Version = Annotated[str | None, typer.Option(metavar="N", help="Of the data set; the newest without.")]
 Wait = Annotated[bool, typer.Option(help="Wait for the job to end.")]
 Contamination = Annotated[float | None, typer.Option(help="Expected share of anomalies, over 0 to 0.5.")]
 Parameters = Annotated[
@@ -116,19 +118,97 @@ def delete(detector: Ref, as_json: Json = False) -> None:
 
 
 @app.command()
-def train(detector: Ref, dataset: DatasetRef, wait: Wait = True, as_json: Json = False) -> None:
+def clone(
+    detector: Ref,
+    name: Annotated[str, typer.Argument(help="Of the new detector.")],
+    *,
+    algorithm: Annotated[str | None, typer.Option(help="Another one takes its own parameters.")] = None,
+    contamination: Contamination = None,
+    parameter: Parameters = None,
+    columns: Columns = None,
+    missing: Missing = None,
+    categories: Categories = None,
+    dates: Dates = None,
+    scaling: Scaling = None,
+    threshold: Threshold = None,
+    seed: Annotated[int | None, typer.Option(help="Of every random choice.")] = None,
+    description: Annotated[str | None, typer.Option()] = None,
+    as_json: Json = False,
+) -> None:
+    """A new detector, set up as another one but for what is said."""
+    with connect() as client:
+        made = client.detectors.clone(
+            detector,
+            name,
+            algorithm=algorithm,
+            contamination=contamination,
+            parameters=parameters(parameter) if algorithm is None else parameters(parameter or []),
+            feature_columns=names(columns),
+            preprocessing=preprocessing(missing, categories, dates, scaling),
+            threshold=threshold_choice(threshold),
+            seed=seed,
+            description=description,
+        )
+    show(made, as_json)
+
+
+@app.command()
+def train(
+    detector: Ref, dataset: DatasetRef, *, dataset_version: Version = None, wait: Wait = True, as_json: Json = False
+) -> None:
     """Train on a data set: the next version of the detector's model."""
     with connect() as client:
-        job = client.detectors.train(detector, dataset)
+        job = client.detectors.train(detector, dataset, dataset_version=dataset_version)
         show(waited(job, as_json) if wait else job.state(), as_json)
 
 
 @app.command()
-def evaluate(detector: Ref, dataset: DatasetRef, wait: Wait = True, as_json: Json = False) -> None:
+def retrain(
+    detector: Ref,
+    dataset: Annotated[
+        str | None, typer.Argument(metavar="DATASET", help="That of the latest version without.")
+    ] = None,
+    *,
+    dataset_version: Version = None,
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
+    """Train the next version as the one before, and tell how they differ."""
+    with connect() as client:
+        job = client.detectors.retrain(detector, dataset, dataset_version=dataset_version)
+        show(waited(job, as_json) if wait else job.state(), as_json)
+
+
+@app.command()
+def evaluate(
+    detector: Ref, dataset: DatasetRef, *, dataset_version: Version = None, wait: Wait = True, as_json: Json = False
+) -> None:
     """Compare the verdicts with a data set's labels."""
     with connect() as client:
-        job = client.detectors.evaluate(detector, dataset)
+        job = client.detectors.evaluate(detector, dataset, dataset_version=dataset_version)
         show(waited(job, as_json) if wait else job.state(), as_json)
+
+
+@app.command()
+def evaluations(detector: Ref, limit: Limit = 50, as_json: Json = False) -> None:
+    """What is known of its agreement with labels, newest first."""
+    with connect() as client:
+        show_evaluations(client.detectors.evaluations(detector), limit, as_json)
+
+
+@app.command()
+def compare(
+    detectors: Annotated[list[str], typer.Argument(metavar="DETECTOR...", help="2 to 20, each by id or name.")],
+    *,
+    dataset: Annotated[str, typer.Option(metavar="DATASET", help="Whose labels: id or name.")],
+    dataset_version: Version = None,
+    metric: Annotated[str, typer.Option(help=f"To rank by: {', '.join(METRICS)}.")] = "roc_auc",
+    as_json: Json = False,
+) -> None:
+    """Detectors side by side, by their evaluations on the same rows."""
+    with connect() as client:
+        found = client.detectors.compare(detectors, dataset, dataset_version=dataset_version, metric=metric_of(metric))
+    show(found, as_json) if as_json else show_comparison(found)
 
 
 def threshold_choice(text: str | None) -> dict[str, Any] | None:
