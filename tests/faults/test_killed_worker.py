@@ -86,7 +86,7 @@ async def test_every_job_ends_once_whenever_its_worker_is_killed(killed: Killed)
         wire_to(ports.url("dataset")) as datasets,
     ):
         clients = Clients({"model": models, "dataset": datasets})
-        await sweep.run(wire, clients.live, n_clients=6, cuts=False)
+        await sweep.run(wire, clients.live, n_clients=4, cuts=False)
         await clients.check()
     assert _left(sweep) == []
 

@@ -12,7 +12,7 @@ from pynomaly_contracts.headers import IDEMPOTENCY_KEY
 
 IN_USE = "/problems/idempotency-key-in-use"
 N_AT_ONCE = 4
-PATIENCE_S = 180.0
+PATIENCE_S, JOB_PATIENCE_S = 180.0, 600.0
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class Wire:
         return items
 
     async def ended(self, job_id: str) -> dict[str, Any]:
-        """The job, once it has ended. TimeoutError after three minutes."""
-        async with asyncio.timeout(PATIENCE_S):
+        """The job, once it has ended. TimeoutError after ten minutes."""
+        async with asyncio.timeout(JOB_PATIENCE_S):
             for _ in itertools.count():
                 job: dict[str, Any] = (await self.send("get", "GET", f"/api/v1/jobs/{job_id}")).json()
                 if job["finished_at"] is not None:
