@@ -1,13 +1,14 @@
 """The SDK against the services that it speaks to: every call of every resource, in both flavours."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 from pynomaly import AsyncClient, Client
-from pynomaly.errors import Conflict, InvalidInput, NotFound, ValidationFailed
-from pynomaly_scoring import Scorer, TrustedKeys, open_artefact
+from pynomaly.errors import ArtefactRefused, Conflict, InvalidInput, NotFound, ValidationFailed
+from pynomaly_scoring import Scorer, TrustedKeys, generate_signing_key, open_artefact
 from pynomaly_suite import Suite
 
 DATA = Path(__file__).parents[2] / "examples" / "data" / "vowels.csv"
@@ -81,8 +82,14 @@ def test_a_data_set_is_scored_against_itself(client: Client, trained: str) -> No
 
 def test_a_version_is_named_loaded_and_scored_by(client: Client, trained: str) -> None:
     assert [each.version for each in client.models.versions(trained)] == ["2", "1"]
-    client.models.set_alias(trained, "champion", "1")
+    client.models.set_alias(trained, "champion", "2", expected_version=None)
+    client.models.set_alias(trained, "champion", "1", expected_version="2", reason="fewer false alarms")
+    with pytest.raises(Conflict, match="expected at 2"):
+        client.models.set_alias(trained, "champion", "2", expected_version="2")
     assert client.models.get(trained).aliases == {"champion": "1"}
+    assert [alias.reason for alias in client.models.aliases(trained)] == ["fewer false alarms"]
+    moves = [(move.from_version, move.to_version) for move in client.models.alias_history(trained, "champion")]
+    assert moves == [("2", "1"), (None, "2")]
     assert client.models.version(trained, "champion").version == "1"
     assert client.models.load(trained, "1").loaded
     row = dict.fromkeys(client.models.version(trained, "1").feature_names, 0.5)
@@ -91,12 +98,46 @@ def test_a_version_is_named_loaded_and_scored_by(client: Client, trained: str) -
         client.predict(row)
     client.models.set_default(trained)
     assert client.predict(row).model_version == "2"
+    client.models.pin(trained, "1")
     client.models.unload(trained)
+    assert (client.models.serving(trained, "1").desired, client.models.serving(trained, "1").state) == (
+        "pinned",
+        "loaded",
+    )
+    with pytest.raises(Conflict, match=r"DELETE /api/v1/models/.*/aliases/champion"):
+        client.models.delete_version(trained, "1")
+    client.models.unpin(trained, "1")
     client.models.delete_alias(trained, "champion")
     with pytest.raises(NotFound):
         client.predict(row, trained, version="champion")
     with pytest.raises(ValidationFailed, match="f13"):
         client.predict({**row, "f13": 1.0}, trained)
+
+
+def test_a_version_tells_where_it_comes_from_and_what_was_noted(client: Client, trained: str) -> None:
+    version = client.models.version(trained, "1")
+    dataset, detector = client.datasets.get(trained), client.detectors.get(trained)
+    lineage = version.lineage
+    assert (lineage.dataset_id, lineage.dataset_name, lineage.dataset_sha256) == (dataset.id, trained, dataset.sha256)
+    assert (lineage.detector_id, lineage.detector_name) == (str(detector.id), trained)
+    assert lineage.job_id in {str(job.id) for job in client.jobs.list(kind="train")}
+    assert client.models.version(trained, "2").lineage.previous_version == "1"
+    noted = client.models.update_version(trained, "1", notes="the first", labels={"stage": "review"})
+    assert (noted.notes, noted.labels, noted.digest) == ("the first", {"stage": "review"}, version.digest)
+    assert client.models.update_version(trained, "1", notes=None).labels == {"stage": "review"}
+
+
+def test_a_download_is_checked_against_digest_and_signature(
+    client: Client, suite: Suite, trained: str, tmp_path: Path
+) -> None:
+    whole = client.models.download(trained, "1", tmp_path / "a.zip", trusted_keys=suite.home.trusted_keys)
+    assert hashlib.sha256(whole.read_bytes()).hexdigest() == client.models.version(trained, "1").digest
+    generate_signing_key(tmp_path / "stranger.pem", tmp_path / "public.pem")
+    with pytest.raises(ArtefactRefused, match="no trusted key"):
+        client.models.download(trained, "1", tmp_path / "b.zip", trusted_keys=tmp_path / "public.pem")
+    with pytest.raises(InvalidInput, match="trusted_keys"):
+        client.models.download(trained, "1", tmp_path / "b.zip", trusted_keys=tmp_path / "nowhere.pem")
+    assert not (tmp_path / "b.zip").exists()
 
 
 def test_a_downloaded_artefact_scores_without_any_service(

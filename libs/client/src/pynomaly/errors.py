@@ -4,6 +4,7 @@ PynomalyError
 ├── InvalidInput              what was given here cannot be sent (also a ValueError)
 ├── ConnectionFailed          nobody answers at the URL
 │   └── TimedOut              somebody is there, but did not answer in time
+├── ArtefactRefused           what was downloaded is not what was registered, or not signed by a trusted key
 ├── UnexpectedAnswer          what answers does not speak Pynomaly's API
 ├── ApiError                  the suite refused: .status, .problem
 │   ├── ValidationFailed      400, 415, 422
@@ -65,6 +66,10 @@ class TimedOut(ConnectionFailed):
             self, f"{url}{path} gave no answer within {timeout_s:g} s; Client(timeout_s=...) gives it longer"
         )
         self.url = url
+
+
+class ArtefactRefused(PynomalyError):
+    """A downloaded artefact is not what it should be; no file is left of it."""
 
 
 class UnexpectedAnswer(PynomalyError):

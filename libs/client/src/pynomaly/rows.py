@@ -86,9 +86,9 @@ class Rows(Sequence[dict[str, Any]]):
         return frame
 
 
-def import_optional(name: str) -> Any:
-    """A library that the SDK works without. Raises PynomalyError naming the extra that brings it."""
+def import_optional(name: str, *, extra: str | None = None) -> Any:
+    """A library that the SDK works without. Raises PynomalyError naming the extra (its own name's) that brings it."""
     try:
         return import_module(name)
     except ImportError as error:
-        raise PynomalyError(f"this needs {name}: pip install 'pynomaly-client[{name}]'") from error
+        raise PynomalyError(f"this needs {name}: pip install 'pynomaly-client[{extra or name}]'") from error

@@ -1,15 +1,20 @@
 """pynomaly models"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from pynomaly.cli.output import Json, Limit, print_json, say, show, show_list
+from pynomaly.cli import aliases
+from pynomaly.cli.output import Json, Limit, pairs, print_json, say, show, show_list, show_rows
 from pynomaly.cli.suite import connect
 
+if TYPE_CHECKING:
+    from pynomaly_contracts.models import ModelVersion
+
 app = typer.Typer(help="Look at models and versions, name them, load them.", no_args_is_help=True)
+app.add_typer(aliases.app, name="alias")
 
 Ref = Annotated[str, typer.Argument(metavar="MODEL", help="Id or name.")]
 VersionRef = Annotated[str, typer.Argument(metavar="VERSION", help="Number, UUID or alias.")]
@@ -40,15 +45,37 @@ def versions(model: Ref, limit: Limit = 50, as_json: Json = False) -> None:
 
 
 @app.command()
-def artefact(
+def download(
     model: Ref,
     version: VersionRef,
     output: Annotated[Path, typer.Option(help="Where to write the zip.")],
+    trusted_keys: Annotated[
+        Path | None, typer.Option(help="PEM file or folder of public keys, one of which must have signed.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a version's signed artefact to a file."""
+    """Write a version's signed artefact to a file, its digest checked, and its signature where keys are given."""
     with connect() as client:
-        _done("output", client.models.artefact(model, version, output), as_json)
+        _done("output", client.models.download(model, version, output, trusted_keys=trusted_keys), as_json)
+
+
+@app.command()
+def notes(
+    model: Ref,
+    version: VersionRef,
+    text: Annotated[str | None, typer.Argument(help="What to note, in place of what is noted; '' is nothing.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE, in place of all labels; repeat it for more, '' for none.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say, or with TEXT or --label change, what is noted of a version."""
+    changes: dict[str, object] = {} if text is None else {"notes": text or None}
+    if label is not None:
+        changes["labels"] = pairs([each for each in label if each], "--label")
+    with connect() as client:
+        found = client.models.update_version(model, version, **changes) if changes else None
+        _noted(found or client.models.version(model, version), as_json)
 
 
 @app.command()
@@ -60,25 +87,32 @@ def load(model: Ref, version: Version = None, as_json: Json = False) -> None:
 
 @app.command()
 def unload(model: Ref, as_json: Json = False) -> None:
-    """Give a model's memory back."""
+    """Give a model's memory back, but for versions that are pinned."""
     with connect() as client:
         client.models.unload(model)
     _done("unloaded", model, as_json)
 
 
 @app.command()
-def alias(model: Ref, alias: Annotated[str, typer.Argument()], version: VersionRef, as_json: Json = False) -> None:
-    """Point an alias at a version."""
+def pin(model: Ref, version: VersionRef, as_json: Json = False) -> None:
+    """Keep a version in the memory of every replica."""
     with connect() as client:
-        show(client.models.set_alias(model, alias, version), as_json)
+        show(client.models.pin(model, version), as_json)
 
 
 @app.command()
-def unalias(model: Ref, alias: Annotated[str, typer.Argument()], as_json: Json = False) -> None:
-    """Forget an alias."""
+def unpin(model: Ref, version: VersionRef, as_json: Json = False) -> None:
+    """Let a version leave memory where there is no room."""
     with connect() as client:
-        client.models.delete_alias(model, alias)
-    _done("forgotten", alias, as_json)
+        client.models.unpin(model, version)
+    _done("unpinned", f"{model} {version}", as_json)
+
+
+@app.command()
+def serving(model: Ref, version: VersionRef, as_json: Json = False) -> None:
+    """Whether a version is to be in memory, and is."""
+    with connect() as client:
+        show(client.models.serving(model, version), as_json)
 
 
 @app.command()
@@ -93,11 +127,22 @@ def default(
 
 
 @app.command()
-def delete(model: Ref, as_json: Json = False) -> None:
-    """Remove a model with all its versions."""
+def delete(model: Ref, version: Version = None, as_json: Json = False) -> None:
+    """Remove a model with all its versions, or one version."""
     with connect() as client:
-        client.models.delete(model)
-    _done("deleted", model, as_json)
+        if version is None:
+            client.models.delete(model)
+        else:
+            client.models.delete_version(model, version)
+    _done("deleted", model if version is None else f"{model} {version}", as_json)
+
+
+def _noted(version: "ModelVersion", as_json: bool) -> None:
+    noted = {"version": version.version, "notes": version.notes, "labels": version.labels}
+    if as_json:
+        print_json(noted)
+    else:
+        show_rows(("version", "notes", "labels"), [tuple(noted.values())])
 
 
 def _done(what: str, value: object, as_json: bool) -> None:
