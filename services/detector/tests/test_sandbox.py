@@ -98,6 +98,8 @@ async def test_scored_rows_keep_their_columns_and_new_ones_give_way(tmp_path: Pa
     assert new == ["raw_score", "pynomaly_prediction", "is_anomaly"]
     assert found["score_columns"]["prediction"] == "pynomaly_prediction"
     assert (found["n_rows"], found["n_anomalies"]) == (20, sum(scored["is_anomaly"].to_pylist()))
+    assert 50 < found["peak_memory_mb"] < 4096
+    assert found["rows_per_s"] > 0
     assert [progress for _, progress in told] == [0.35, 0.7, 1.0]
 
 

@@ -21,6 +21,15 @@ class JobAccepted(Answer):
     job_id: UUID
 
 
+class Usage(Answer):
+    """What the process that computed took."""
+
+    peak_memory_mb: float | None = Field(default=None, description="MiB that it held at most.")
+    rows_per_s: float | None = Field(
+        default=None, description="Rows by the time that it took: reading, computing and writing, but no transfers."
+    )
+
+
 class ConfusionMatrix(Answer):
     """Rows counted by label and verdict; positive = anomaly."""
 
@@ -50,7 +59,7 @@ class VersionBefore(Answer):
     agreement_absent: str | None = Field(default=None, description="Why they could not be compared.")
 
 
-class TrainResult(Answer):
+class TrainResult(Usage):
     """What a training left behind."""
 
     model_id: UUID
@@ -74,7 +83,7 @@ class TrainResult(Answer):
     before: VersionBefore | None = Field(default=None, description="Of a retraining alone.")
 
 
-class EvaluateResult(Figures):
+class EvaluateResult(Figures, Usage):
     """How well the scores order the labels, and the verdicts at the model's threshold."""
 
     model_id: UUID
@@ -84,7 +93,7 @@ class EvaluateResult(Figures):
     n_rows: int
 
 
-class DetectBatchResult(Answer):
+class DetectBatchResult(Usage):
     """Where the scored rows are."""
 
     dataset_id: UUID

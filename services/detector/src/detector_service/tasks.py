@@ -45,6 +45,8 @@ class TrainTask:
             metrics=Figures.model_validate(version.metrics) if version.metrics else None,
             metrics_absent=trained.facts.get("metrics_absent"),
             fit_duration_s=trained.facts["fit_duration_s"],
+            peak_memory_mb=trained.facts.get("peak_memory_mb"),
+            rows_per_s=trained.facts.get("rows_per_s"),
             warnings=trained.facts.get("warnings", []),
             paired=trained.facts.get("paired"),
         )

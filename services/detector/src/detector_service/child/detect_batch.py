@@ -1,5 +1,6 @@
 """Rows to scored rows, a block at a time."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from detector_service.child.parts import Parts
 from detector_service.child.rows import block_of, check_block, check_schema, read_batches
 from detector_service.child.scored import Scored, ScoredBatch, write_scored
 from detector_service.child.scoring import load_scorer, score_block
+from detector_service.child.usage import usage
 from detector_service.sandbox import ROWS, Report
 from detector_service.specs import DetectBatchSpec
 
@@ -24,7 +26,7 @@ def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any
 
     What finds parts of the scores in the folder goes on after them.
     """
-    spec = DetectBatchSpec.model_validate(request)
+    began_s, spec = time.perf_counter(), DetectBatchSpec.model_validate(request)
     scorer, parts = load_scorer(folder, request), Parts(folder, request["part_rows"])
     check_schema(folder / ROWS, scorer.manifest.inputs)
 
@@ -38,7 +40,7 @@ def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any
     found = write_scored(folder, scored())
     if found["n_rows"] != spec.n_rows:
         raise RuntimeError(f"the data set has {found['n_rows']} rows, not {spec.n_rows}")
-    return found
+    return {**found, **usage(spec.n_rows, began_s)}
 
 
 def _scoring(scorer: Scorer, parts: Parts) -> Callable[[Numbered], tuple[int, pa.RecordBatch, Scored]]:

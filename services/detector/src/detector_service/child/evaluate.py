@@ -1,5 +1,6 @@
 """Labelled rows to figures."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from detector_service.child.rows import read_checked, read_labels
 from detector_service.child.scoring import load_scorer, score_block
+from detector_service.child.usage import usage
 from detector_service.figures import check_labels, compare, confusion
 from detector_service.metrics import BoolVector, FloatVector, judge, rank
 from detector_service.paired import paired_figures
@@ -16,7 +18,7 @@ from detector_service.specs import EvaluateSpec
 
 def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any]:
     """The fields of KeptEvaluation but for the model's. Raises Unfit, ArtefactError."""
-    spec = EvaluateSpec.model_validate(request)
+    began_s, spec = time.perf_counter(), EvaluateSpec.model_validate(request)
     scorer = load_scorer(folder, request)
     labels, scores, verdicts = [], [], []
     report("scoring", 0.0)
@@ -27,7 +29,7 @@ def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any
         verdicts.append(found.is_anomaly)
     report("comparing", 0.9)
     figures = _figures(spec.target_column, np.concatenate(labels), np.concatenate(scores), np.concatenate(verdicts))
-    return {**figures, "threshold": scorer.manifest.threshold}
+    return {**figures, "threshold": scorer.manifest.threshold, **usage(figures["n_rows"], began_s)}
 
 
 def _figures(target: str, labels: BoolVector, scores: FloatVector, called: BoolVector) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pynomaly_scoring import Rows
 
 from detector_service.child.confinement import cores
 from detector_service.child.rows import read_blocks, read_labels
+from detector_service.child.usage import usage
 from detector_service.child.useless import column_warnings
 from detector_service.domain import Unfit
 from detector_service.features import source_columns
@@ -35,6 +36,7 @@ _STAGES = {
 def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any]:
     """Leaves the archive in the folder; tells how long the fit took and what is not in the manifest. Raises Unfit."""
     spec = TrainSpec.model_validate(request)
+    work_began_s = time.perf_counter()
     wanted = fit_request(spec, request.get("job_id"))
     report("reading rows", 0.0)
     supervision, unlabelled = _supervised(folder / ROWS, spec)
@@ -46,6 +48,7 @@ def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any
         "fit_duration_s": round(fit_duration_s, 6),
         "n_anomalies": trained.n_anomalies,
         "metrics_absent": unlabelled,
+        **usage(trained.manifest.n_train, work_began_s),
         "warnings": column_warnings(folder / ROWS, spec.feature_columns),
         "paired": None if trained.paired is None else trained.paired.document(),
     }
