@@ -33,7 +33,7 @@ class Turn:
     """Requests to one address for some seconds: `bodies` are files, sent in turn; the first `warm` are not counted.
 
     headers: further header lines, each ended by CRLF. At least `at_least` requests are made, however long they take.
-    window: over 0, the bodies are messages of a WebSocket, of which so many are in flight.
+    method: GET needs no bodies. window: over 0, the bodies are messages of a WebSocket, of which so many are in flight.
     """
 
     url: str
@@ -44,6 +44,7 @@ class Turn:
     at_least: int = 1
     warm: int = 0
     window: int = 0
+    method: str = "POST"
 
 
 @cache
@@ -57,7 +58,7 @@ def request_bytes(turn: Turn, body: bytes) -> bytes:
     if turn.window:
         return body
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    head = f"POST {path} HTTP/1.1\r\nhost: {parts.netloc}\r\n{turn.headers}content-length: {len(body)}\r\n\r\n"
+    head = f"{turn.method} {path} HTTP/1.1\r\nhost: {parts.netloc}\r\n{turn.headers}content-length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
@@ -88,7 +89,7 @@ class Run:
     """What came of a turn."""
 
     def __init__(self, turn: Turn) -> None:
-        self._requests = [request_bytes(turn, read(body)) for body in turn.bodies]
+        self._requests = [request_bytes(turn, body) for body in map(read, turn.bodies)] or [request_bytes(turn, b"")]
         self._next: Iterator[bytes] = itertools.cycle(self._requests)
         self._turn, self._asked = turn, 0
         self.latencies: list[float] = []

@@ -18,9 +18,13 @@ from plot import draw
 from servers import PEERS
 from stage import Stage, stage_set
 from works import (
+    batch_detection,
     bulk,
     costs,
+    forests,
     guarded_calls,
+    idle,
+    lists,
     many_models,
     many_rows,
     neighbours,
@@ -28,6 +32,7 @@ from works import (
     start,
     stream,
     tails,
+    upload,
     whole_suite,
 )
 
@@ -45,6 +50,11 @@ WORKS: dict[str, Callable[[Stage], Outcome]] = {
     "start": start.measure,
     "many_models": many_models.measure,
     "costs": costs.measure,
+    "upload": upload.measure,
+    "forests": forests.measure,
+    "batch_detection": batch_detection.measure,
+    "lists": lists.measure,
+    "idle": idle.measure,
     "whole_suite": whole_suite.measure,
     "guarded_calls": guarded_calls.measure,
 }

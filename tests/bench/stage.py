@@ -22,6 +22,7 @@ from servers import ALL, HOST, Launch, Peer, forest_of, install
 EXAMPLES = Path(__file__).parents[2] / "examples" / "data"
 N_COLUMNS = 20
 OURS = "Pynomaly"
+MIB = 2**20
 START_TIMEOUT_S = 120.0
 
 
@@ -147,6 +148,14 @@ def tree_bytes(pid: int) -> int:
     return int(largest.rss) + sum(int(each.uss) for each in found if each is not largest)
 
 
+def peak_bytes(pid: int) -> int:
+    """The most memory that a process ever had resident; where the kernel does not tell, what it has now."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return int(psutil.Process(pid).memory_info().rss)
+    return int(status.read_text("ascii").split("VmHWM:")[1].split()[0]) * 1024
+
+
 @contextmanager
 def stage_set(*, quick: bool, with_peers: bool, wanted: Sequence[str] = ()) -> Iterator[Stage]:
     """The suite with the forest "bench", and the peers with the same."""
@@ -159,7 +168,7 @@ def stage_set(*, quick: bool, with_peers: bool, wanted: Sequence[str] = ()) -> I
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pynomaly-bench-")))
         folder.chmod(0o711)  # as root, PostgreSQL runs as another account
         suite = stack.enter_context(suite_running(folder / "home"))
-        _pin(suite)
+        pin(suite)
         client = stack.enter_context(Client(url=suite.url))
         generator, children = stack.enter_context(Generator()), stack.enter_context(Children())
         stage = Stage(quick, suite, client, generator, children, folder, rows, column_names(rows))
@@ -169,7 +178,7 @@ def stage_set(*, quick: bool, with_peers: bool, wanted: Sequence[str] = ()) -> I
         yield stage
 
 
-def _pin(suite: Suite) -> None:
+def pin(suite: Suite) -> None:
     """This process and all that it starts from now on to the servers' core; what serves is started again there."""
     cores.pin(cores.SERVERS)
     for name in ("model", "gateway"):

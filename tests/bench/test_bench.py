@@ -2,21 +2,27 @@
 
 import asyncio
 import itertools
+import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import floor
+import polars as pl
+import psutil
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from alone import alone
 from figures import Bar, Outcome
+from files import PIECE_ROWS, fractions, mixed, write_csv
 from generator import Generator, LoadFailed
 from load import Turn
 from pynomaly_suite import Ports
 from pynomaly_suite.children import Children, Command
 from run import report, write
-from stage import post
+from stage import peak_bytes, post
 from works.one_row import answers
 
 
@@ -108,3 +114,45 @@ async def test_the_generator_streams_over_a_websocket_with_a_window_in_flight(tm
 
     assert figures["n"] >= 40
     assert figures["errors"] == 0
+
+
+async def listed(_: web.Request) -> web.Response:
+    return web.json_response({"items": []})
+
+
+async def test_the_generator_asks_without_a_body(tmp_path: Path) -> None:
+    application = web.Application()
+    application.router.add_get("/objects", listed, allow_head=False)
+    async with TestServer(application) as server:
+        turn = Turn(str(server.make_url("/objects")), (), seconds=0.0, at_least=20, method="GET")
+        with Generator() as generator:
+            figures = await asyncio.to_thread(generator.turn, turn)
+
+    assert figures["n"] == 20
+
+
+def test_a_table_of_several_pieces_has_one_header(tmp_path: Path) -> None:
+    table = pl.read_csv(write_csv(tmp_path / "t.csv", PIECE_ROWS + 10, partial(fractions, n_columns=2), decimals=1))
+    assert table.shape == (PIECE_ROWS + 10, 2)
+    assert table.dtypes == [pl.Float64, pl.Float64]
+
+
+def test_what_others_do_is_measured_in_a_process_of_its_own(tmp_path: Path) -> None:
+    source = write_csv(tmp_path / "t.csv", 1_000, mixed)
+    measured = alone("polars_parquet", source, tmp_path / "t.parquet")
+    assert measured.seconds > 0
+    assert measured.mib > 10
+    assert pl.read_parquet(tmp_path / "t.parquet").shape == (1_000, 20)
+
+
+def test_a_peak_stays_when_the_memory_has_gone() -> None:
+    program = "held = bytearray(200 * 2**20); del held; print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        peak, now = peak_bytes(process.pid), psutil.Process(process.pid).memory_info().rss
+        process.communicate(b"\n")
+
+    told = 200 * 2**20 if Path("/proc").exists() else 0  # Linux alone tells the peak
+    assert now <= peak
+    assert told <= peak

@@ -10,9 +10,8 @@ from figures import Bar, Outcome, markdown
 from pynomaly_suite import Ports
 from pynomaly_suite.children import Child, Command
 from servers import ALL, HOST
-from stage import OURS, Rival, Stage, prepared, started, tree_bytes
+from stage import MIB, OURS, Rival, Stage, prepared, started, tree_bytes
 
-MIB = 2**20
 WANTED = 2  # times better than the best peer
 Start = tuple[float, float]
 

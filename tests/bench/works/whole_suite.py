@@ -8,9 +8,8 @@ import cores
 from dialects import OURS_ONE
 from figures import Bar, Outcome, markdown, milliseconds
 from pynomaly_suite import status, suite_running
-from stage import Stage, tree_bytes
+from stage import MIB, Stage, tree_bytes
 
-MIB = 2**20
 MAX_HOP, MAX_START_S, MAX_ROW_MS = 2.5, 8.0, 0.5
 
 

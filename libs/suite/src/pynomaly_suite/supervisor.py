@@ -95,6 +95,11 @@ class Suite:
         """Of a process that was started; `postgres`, a service, or `detector-worker`."""
         return self._child(name).pid
 
+    def database_url(self, service: str) -> str:
+        """Of a service's database, for the role that owns it."""
+        database = DATABASES[service]
+        return self._postgres.url(database.owner, database.name)
+
     def restart(self, name: str) -> None:
         """End a process, where it has not ended, start it again and wait until it is ready. Raises as entering does."""
         if name == "postgres":
