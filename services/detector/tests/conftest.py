@@ -279,6 +279,7 @@ async def database(database_urls: DatabaseUrls) -> AsyncIterator[Database]:
         for table in (
             tables.jobs,
             tables.job_store.turns,
+            tables.job_store.workers,
             tables.evaluations,
             tables.detectors,
             tables.idempotency_keys,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -27,6 +28,7 @@ from detector_service.api import algorithms, detectors, evaluations, jobs
 from detector_service.attempt import DetectorAttempt
 from detector_service.clients import API_CALLS, WORKER_CALLS, DatasetClient, ModelClient
 from detector_service.comparing import EvaluationService
+from detector_service.job_book import JobLimits
 from detector_service.repository import Repository
 from detector_service.sandbox import Sandbox
 from detector_service.service import DetectorService, JobService
@@ -45,7 +47,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     metrics = HttpMetrics(CollectorRegistry())
     resilience = open_resilience(metrics.registry, DATABASE_CALLS | API_CALLS)
     database = Database.open(settings, resilience)
-    vitals = Vitals(settings, database, metrics, resilience=resilience)
+    workers = Repository(database).workers
+    vitals = Vitals(settings, database, metrics, resilience=resilience, workers=workers)
     configuration = Configuration(settings, metrics.registry, resilience)
     flags = Flags(Service.DETECTOR, configuration.live, database, FEATURE_FLAGS)
     return create_service(
@@ -61,6 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _lifespan(settings: Settings, database: Database, resilience: Resilience, flags: Flags) -> Lifespan:
     repository, keys = Repository(database), IdempotencyKeys(database, idempotency_keys)
     url = settings.database_url.get_secret_value()
+    limits = JobLimits(settings.job_time_limit_s, settings.max_queued_jobs_per_tenant)
     progress = Notifications(url, job_store.progress_channel, application_name=settings.service_name)
 
     @asynccontextmanager
@@ -72,7 +76,9 @@ def _lifespan(settings: Settings, database: Database, resilience: Resilience, fl
             models = ModelClient(session, settings.model_service_url)
             app.state.detectors = DetectorService(repository, keys)
             app.state.evaluations = EvaluationService(repository, datasets)
-            app.state.jobs = JobService(repository, keys, datasets, models, progress, flags=flags)
+            app.state.jobs = JobService(
+                repository, keys, datasets, models, progress=progress, limits=limits, flags=flags
+            )
             await stack.enter_async_context(progress.listening())
             await stack.enter_async_context(heartbeat(PURGE_S, keys.purge, at_start=True))
             yield
@@ -122,6 +128,8 @@ def _worker_lifespan(
             session = await stack.enter_async_context(ResilientSession(resilience=resilience))
             await stack.enter_async_context(work.listening())
             await stack.enter_async_context(heartbeat(PURGE_S, lambda: stash.sweep(repository), at_start=True))
+            kept = timedelta(days=settings.job_retention_days)
+            await stack.enter_async_context(heartbeat(PURGE_S, lambda: repository.forget_jobs(kept), at_start=True))
             worker = Worker(
                 terms,
                 _tasks(settings, session, stash),
@@ -145,7 +153,9 @@ def _tasks(settings: WorkerSettings, session: ResilientSession, stash: Stash) ->
     models = ModelClient(session, settings.model_service_url, is_batch=True)
     sandbox, trusted = Sandbox(settings.job_memory_limit_mb), settings.trusted_keys_path
     return {
-        "train": TrainTask(datasets, models, sandbox, stash, settings.signing_key_path),
+        "train": TrainTask(
+            datasets, models, sandbox, stash, signing_key=settings.signing_key_path, trusted_keys=trusted
+        ),
         "evaluate": EvaluateTask(datasets, models, sandbox, trusted),
         "detect_batch": DetectBatchTask(datasets, models, sandbox, trusted, stash, part_rows=settings.detect_part_rows),
     }

@@ -1,7 +1,7 @@
 """Use cases of the API. Peers are asked before a transaction begins, never inside one."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,24 +10,28 @@ from fastapi import Response
 from pydantic import BaseModel
 from pynomaly_chassis.flags import Flags
 from pynomaly_chassis.idempotency import Claim, CreatedAnswer, IdempotencyKeys, Work, fingerprint
-from pynomaly_chassis.jobs import Notifications, wait_for
+from pynomaly_chassis.jobs import Notifications
 from pynomaly_chassis.paging import PageRequest
 from pynomaly_chassis.problems import Invalid
 from pynomaly_chassis.travelling import carried
 from pynomaly_contracts.admin import Flag
 from pynomaly_contracts.base import Page
 from pynomaly_contracts.detectors import (
+    CloneRequest,
     DetectBatchRequest,
     Detector,
     DetectorCreate,
     DetectorUpdate,
     EvaluateRequest,
+    RetrainRequest,
     TrainRequest,
 )
-from pynomaly_contracts.jobs import FINISHED, Job, JobAccepted, JobKind, JobState
+from pynomaly_contracts.jobs import JobAccepted, JobKind
 
 from detector_service import algorithms
 from detector_service.clients import DatasetClient, ModelClient
+from detector_service.cloning import cloned
+from detector_service.job_book import JOBS, JobBook, JobLimits
 from detector_service.pinning import (
     check_columns,
     check_trainable,
@@ -38,11 +42,11 @@ from detector_service.pinning import (
     trained_model,
 )
 from detector_service.repository import Repository, Transaction
+from detector_service.retraining import retrain_spec
 from detector_service.specs import DetectBatchSpec, EvaluateSpec, TrainSpec
 
 log = structlog.get_logger()
-DETECTORS, JOBS = "/api/v1/detectors", "/api/v1/jobs"
-WATCH_POLL_S = 2.0
+DETECTORS = "/api/v1/detectors"
 # What ENSEMBLE_ENABLED is about.
 ENSEMBLES = frozenset({"Combination", "FeatureBagging"})
 
@@ -68,6 +72,25 @@ class DetectorService:
 
         route = f"POST {DETECTORS}"
         content = fingerprint(wanted)
+        return await self._keys.once(idempotency_key, tenant_id=tenant_id, route=route, content=content, work=work)
+
+    async def clone(self, tenant_id: str, ref: str, wanted: CloneRequest, idempotency_key: str | None) -> Response:
+        """201 with a detector that is set up as another one. Raises DetectorNotFound, Invalid, NameTaken."""
+
+        async def add(tx: Transaction, claim: Claim) -> CreatedAnswer:
+            source = await tx.detectors.get(tenant_id, ref)
+            _check_definition(wanted.changes.algorithm or source.algorithm, {}, [], where="body.changes")
+            made = cloned(source, wanted)
+            _check_definition(made.algorithm, made.parameters, made.feature_columns, where="body.changes")
+            detector = await tx.detectors.add(tenant_id, made, cloned_from=source.id)
+            answer = CreatedAnswer(detector, location=f"{DETECTORS}/{detector.id}")
+            await claim.finish(tx.connection, answer)
+            return answer
+
+        async def work(claim: Claim) -> CreatedAnswer:
+            return await self._repository.run(lambda tx: add(tx, claim))
+
+        route, content = f"POST {DETECTORS}/{{detector}}/clone", fingerprint(wanted, ref)
         return await self._keys.once(idempotency_key, tenant_id=tenant_id, route=route, content=content, work=work)
 
     async def get(self, tenant_id: str, ref: str) -> Detector:
@@ -103,8 +126,8 @@ class DetectorService:
         await self._repository.run(lambda tx: tx.detectors.delete(tenant_id, ref))
 
 
-class JobService:
-    """Jobs: asked for, watched, cancelled."""
+class JobService(JobBook):
+    """Jobs: asked for here."""
 
     def __init__(
         self,
@@ -112,13 +135,13 @@ class JobService:
         keys: IdempotencyKeys,
         datasets: DatasetClient,
         models: ModelClient,
-        progress: Notifications,
         *,
+        progress: Notifications,
+        limits: JobLimits,
         flags: Flags,
     ) -> None:
-        self._repository, self._keys = repository, keys
-        self._datasets, self._models = datasets, models
-        self._progress, self._flags = progress, flags
+        super().__init__(repository, keys, progress, limits)
+        self._datasets, self._models, self._flags = datasets, models, flags
 
     async def train(self, tenant_id: str, ref: str, wanted: TrainRequest, idempotency_key: str | None) -> Response:
         """202. Raises DetectorNotFound, DetectorForBatches, DatasetNotFound, DataUnfit, PeerUnavailable."""
@@ -128,9 +151,20 @@ class JobService:
             check_trainable(detector)
             dataset = await self._datasets.get(wanted.dataset_id, wanted.dataset_version)
             spec = train_spec(detector, dataset)
-            return await self._enqueue(claim, "train", spec, detector.id)
+            return await self._enqueue(claim, "train", spec, detector.id, time_limit_s=wanted.time_limit_s)
 
         route = f"POST {DETECTORS}/{{detector}}/train"
+        return await self._once(idempotency_key, tenant_id, route, fingerprint(wanted, ref), submit)
+
+    async def retrain(self, tenant_id: str, ref: str, wanted: RetrainRequest, idempotency_key: str | None) -> Response:
+        """202. Raises as `train`, and DetectorNotTrained."""
+
+        async def submit(claim: Claim) -> CreatedAnswer:
+            detector = await self._detector(tenant_id, ref)
+            spec = await retrain_spec(self._datasets, self._models, detector, wanted)
+            return await self._enqueue(claim, "train", spec, detector.id, time_limit_s=wanted.time_limit_s)
+
+        route = f"POST {DETECTORS}/{{detector}}/retrain"
         return await self._once(idempotency_key, tenant_id, route, fingerprint(wanted, ref), submit)
 
     async def evaluate(
@@ -154,7 +188,7 @@ class JobService:
                 model_id=version.model_id,
                 model_version=version.version,
             )
-            return await self._enqueue(claim, "evaluate", spec, detector.id)
+            return await self._enqueue(claim, "evaluate", spec, detector.id, time_limit_s=wanted.time_limit_s)
 
         route = f"POST {DETECTORS}/{{detector}}/evaluate"
         return await self._once(idempotency_key, tenant_id, route, fingerprint(wanted, ref), submit)
@@ -168,7 +202,7 @@ class JobService:
             dataset = await self._datasets.get(wanted.dataset_id)
             if detector is not None and is_for_batches(detector):
                 itself = score_itself_spec(detector, dataset, wanted)
-                return await self._enqueue(claim, "detect_batch", itself, detector.id)
+                return await self._enqueue(claim, "detect_batch", itself, detector.id, time_limit_s=wanted.time_limit_s)
             model, chosen = wanted.model_id or "", wanted.version
             if detector is not None:
                 model, chosen = trained_model(detector), wanted.version or detector.latest_version
@@ -185,53 +219,38 @@ class JobService:
                 scored_name=wanted.name,
                 source_name=dataset.name,
             )
-            return await self._enqueue(claim, "detect_batch", spec)
+            return await self._enqueue(claim, "detect_batch", spec, time_limit_s=wanted.time_limit_s)
 
         return await self._once(idempotency_key, tenant_id, "POST /api/v1/detect/batch", fingerprint(wanted), submit)
-
-    async def get(self, tenant_id: str, job_id: UUID) -> Job:
-        """Raises JobNotFound."""
-        async with self._repository.transaction() as tx:
-            return await tx.jobs.get(tenant_id, job_id)
-
-    async def page(
-        self, tenant_id: str, wanted: PageRequest, state: JobState | None, kind: JobKind | None
-    ) -> Page[Job]:
-        """Newest first."""
-        async with self._repository.transaction() as tx:
-            found = await tx.jobs.page(tenant_id, limit=wanted.limit + 1, before=wanted.before, state=state, kind=kind)
-        items, cursor = wanted.cut(found)
-        return Page(items=items, next_cursor=cursor)
-
-    async def cancel(self, tenant_id: str, job_id: UUID) -> Job:
-        """A queued job is cancelled at once, a running one within 2 s. Raises JobNotFound, JobFinished."""
-        return await self._repository.run(lambda tx: tx.jobs.cancel(tenant_id, job_id))
-
-    async def watch(self, tenant_id: str, job_id: UUID) -> AsyncIterator[Job]:
-        """The job now and whenever it has changed, until it has ended. Raises JobNotFound."""
-        seen: Job | None = None
-        with self._progress.subscription(str(job_id)) as bell:
-            while seen is None or seen.state not in FINISHED:
-                job = await self.get(tenant_id, job_id)
-                if job == seen:
-                    await wait_for(bell, WATCH_POLL_S)
-                    continue
-                seen = job
-                yield job
 
     async def _detector(self, tenant_id: str, ref: str) -> Detector:
         async with self._repository.transaction() as tx:
             return await tx.detectors.get(tenant_id, ref)
 
     async def _enqueue(
-        self, claim: Claim, kind: JobKind, spec: BaseModel, detector_id: UUID | None = None
+        self,
+        claim: Claim,
+        kind: JobKind,
+        spec: BaseModel,
+        detector_id: UUID | None = None,
+        *,
+        time_limit_s: float | None,
     ) -> CreatedAnswer:
         if isinstance(spec, TrainSpec) and spec.algorithm in ENSEMBLES:
             self._flags.require(Flag.ENSEMBLE)
         document = spec.model_dump(mode="json")
+        self._check_time_limit(time_limit_s)
 
         async def enqueue(tx: Transaction) -> tuple[UUID, CreatedAnswer]:
-            job_id = await tx.jobs.enqueue(claim.tenant_id, kind, document, headers=carried(), detector_id=detector_id)
+            job_id = await tx.jobs.enqueue(
+                claim.tenant_id,
+                kind,
+                document,
+                headers=carried(),
+                detector_id=detector_id,
+                time_limit_s=time_limit_s,
+                max_queued=self._limits.max_queued,
+            )
             answer = CreatedAnswer(JobAccepted(job_id=job_id), status=202, location=f"{JOBS}/{job_id}")
             await claim.finish(tx.connection, answer)
             return job_id, answer
@@ -240,17 +259,25 @@ class JobService:
         log.info("job.queued", job_id=str(job_id), kind=kind)
         return answer
 
+    def _check_time_limit(self, wanted_s: float | None) -> None:
+        most_s = self._limits.time_limit_s
+        if wanted_s is not None and wanted_s > most_s:
+            message = f"at most {most_s:g} here; whoever runs the suite can raise JOB_TIME_LIMIT_S"
+            raise Invalid.field("body.time_limit_s", wanted_s, message)
+
     async def _once(self, key: str | None, tenant_id: str, route: str, content: str, work: Work) -> Response:
         return await self._keys.once(key, tenant_id=tenant_id, route=route, content=content, work=work)
 
 
-def _check_definition(algorithm: str, parameters: Mapping[str, Any], feature_columns: Sequence[str]) -> None:
+def _check_definition(
+    algorithm: str, parameters: Mapping[str, Any], feature_columns: Sequence[str], *, where: str = "body"
+) -> None:
     try:
         algorithms.validate_parameters(algorithms.get_algorithm(algorithm), parameters)
     except algorithms.UnknownAlgorithm as error:
-        raise Invalid.field("body.algorithm", algorithm, str(error)) from error
+        raise Invalid.field(f"{where}.algorithm", algorithm, str(error)) from error
     except algorithms.InvalidParameter as error:
-        raise Invalid.field(f"body.{error.field}", error.value, error.message) from error
+        raise Invalid.field(f"{where}.{error.field}", error.value, error.message) from error
     twice = sorted(name for name, times in Counter(feature_columns).items() if times > 1)
     if twice:
-        raise Invalid.field("body.feature_columns", twice[0], f"{twice[0]!r} is named twice; name each column once")
+        raise Invalid.field(f"{where}.feature_columns", twice[0], f"{twice[0]!r} is named twice; name each column once")

@@ -6,8 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from pynomaly_contracts.figures import Figures
-from pynomaly_contracts.jobs import DetectBatchResult, EvaluateResult, TrainResult
+from pynomaly_contracts.jobs import DetectBatchResult, EvaluateResult, TrainResult, VersionBefore
 
+from detector_service.agreement import Agreement
 from detector_service.clients import DatasetClient, ModelClient
 from detector_service.keeping import KeptEvaluation, KeptTraining
 from detector_service.part_keeping import keeping_parts
@@ -21,10 +22,18 @@ class TrainTask:
     """Fit, sign, register."""
 
     def __init__(
-        self, datasets: DatasetClient, models: ModelClient, sandbox: Sandbox, stash: Stash, signing_key: Path
+        self,
+        datasets: DatasetClient,
+        models: ModelClient,
+        sandbox: Sandbox,
+        stash: Stash,
+        *,
+        signing_key: Path,
+        trusted_keys: Path,
     ) -> None:
         self._datasets, self._models = datasets, models
         self._sandbox, self._stash, self._signing_key = sandbox, stash, signing_key
+        self._agreement = Agreement(models, sandbox, trusted_keys)
 
     async def run(self, lease: Lease, folder: Path, report: Report) -> TrainResult:
         spec = TrainSpec.model_validate(lease.spec)
@@ -49,6 +58,7 @@ class TrainTask:
             rows_per_s=trained.facts.get("rows_per_s"),
             warnings=trained.facts.get("warnings", []),
             paired=trained.facts.get("paired"),
+            before=_before(spec, trained),
         )
 
     async def _train(self, lease: Lease, spec: TrainSpec, folder: Path, report: Report) -> Trained:
@@ -61,6 +71,8 @@ class TrainTask:
         }
         facts = await self._sandbox.run("train", folder, request, _part(report, 0.1, 0.9))
         archive = (folder / ARTEFACT).read_bytes()
+        if spec.before is not None:
+            facts["before"] = await self._agreement.with_before(spec.before, spec.n_rows or 1, folder, report)
         return await self._stash.keep(lease, Trained(archive, facts))
 
 
@@ -140,6 +152,12 @@ class DetectBatchTask(_ScoringTask):
             key=str(lease.job_id),
         )
         return scored.id
+
+
+def _before(spec: TrainSpec, trained: Trained) -> VersionBefore | None:
+    if spec.before is None:
+        return None
+    return VersionBefore.model_validate(spec.before.model_dump() | trained.facts.get("before", {}))
 
 
 def _scored_name(source: str, lease: Lease) -> str:

@@ -7,11 +7,13 @@ from pynomaly_chassis.identity import CurrentCaller
 from pynomaly_chassis.paging import Paging
 from pynomaly_contracts.base import Page
 from pynomaly_contracts.detectors import (
+    CloneRequest,
     DetectBatchRequest,
     Detector,
     DetectorCreate,
     DetectorUpdate,
     EvaluateRequest,
+    RetrainRequest,
     TrainRequest,
 )
 from pynomaly_contracts.jobs import JobAccepted
@@ -56,6 +58,19 @@ async def delete_detector(detector: DetectorRef, caller: CurrentCaller, detector
     await detectors.delete(caller.tenant_id, detector)
 
 
+@router.post("/{detector}/clone", status_code=201, response_model=Detector, summary="Clone a detector")
+async def clone_detector(
+    detector: DetectorRef,
+    wanted: CloneRequest,
+    *,
+    caller: CurrentCaller,
+    detectors: Detectors,
+    key: IdempotencyKey = None,
+) -> Response:
+    """A new detector, not yet trained, set up as this one but for `changes`."""
+    return await detectors.clone(caller.tenant_id, detector, wanted, key)
+
+
 @router.post("/{detector}/train", status_code=202, response_model=JobAccepted, summary="Train")
 async def train_detector(
     detector: DetectorRef,
@@ -67,6 +82,20 @@ async def train_detector(
 ) -> Response:
     """A job that fits the detector on a data set and registers the next version of its model."""
     return await jobs.train(caller.tenant_id, detector, wanted, key)
+
+
+@router.post("/{detector}/retrain", status_code=202, response_model=JobAccepted, summary="Train again")
+async def retrain_detector(
+    detector: DetectorRef,
+    wanted: RetrainRequest,
+    *,
+    caller: CurrentCaller,
+    jobs: Jobs,
+    key: IdempotencyKey = None,
+) -> Response:
+    """A job that trains the next version, by default on the newest version of the data set that the latest one was
+    trained on. Its result tells how the two differ."""
+    return await jobs.retrain(caller.tenant_id, detector, wanted, key)
 
 
 @router.post("/{detector}/evaluate", status_code=202, response_model=JobAccepted, summary="Evaluate")

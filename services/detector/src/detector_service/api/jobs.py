@@ -4,15 +4,18 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Header, Query, Response
+from fastapi import Depends, Header, Query, Response
+from pydantic import AwareDatetime
 from pynomaly_chassis.app import json_router
+from pynomaly_chassis.idempotency import IdempotencyKey
 from pynomaly_chassis.identity import CurrentCaller
 from pynomaly_chassis.paging import Paging
 from pynomaly_contracts.base import Page
-from pynomaly_contracts.jobs import Job, JobKind, JobState
+from pynomaly_contracts.jobs import Job, JobAccepted, JobKind, JobState, JobSummary
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from detector_service.api.dependencies import Jobs
+from detector_service.job_book import JobFilter
 
 router = json_router("/jobs", "jobs")
 HEARTBEAT_S = 10
@@ -24,16 +27,30 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("", summary="List jobs")
-async def list_jobs(
-    caller: CurrentCaller,
-    jobs: Jobs,
-    paging: Paging,
+def _chosen(
     state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
     kind: Annotated[JobKind | None, Query(description="Only jobs of this kind.")] = None,
+    detector: Annotated[
+        str | None, Query(min_length=1, max_length=128, description="Only jobs of this detector, by id or name.")
+    ] = None,
+    created_after: Annotated[AwareDatetime | None, Query(description="At this moment or later, RFC 3339.")] = None,
+    created_before: Annotated[AwareDatetime | None, Query(description="Before this moment, RFC 3339.")] = None,
+) -> JobFilter:
+    return JobFilter(state, kind, detector, created_after, created_before)
+
+
+@router.get("", summary="List jobs")
+async def list_jobs(
+    caller: CurrentCaller, jobs: Jobs, paging: Paging, chosen: Annotated[JobFilter, Depends(_chosen)]
 ) -> Page[Job]:
     """Newest first."""
-    return await jobs.page(caller.tenant_id, paging, state, kind)
+    return await jobs.page(caller.tenant_id, paging, chosen)
+
+
+@router.get("/summary", summary="How many jobs there are")
+async def summarise_jobs(caller: CurrentCaller, jobs: Jobs) -> JobSummary:
+    """By state, and how many may wait."""
+    return await jobs.summary(caller.tenant_id)
 
 
 @router.get("/{job_id}", summary="One job")
@@ -59,6 +76,18 @@ async def follow_job(
 async def cancel_job(job_id: UUID, caller: CurrentCaller, jobs: Jobs) -> Job:
     """At once where it waits, within 2 s where it runs. Asking again changes nothing; an ended job is a 409."""
     return await jobs.cancel(caller.tenant_id, job_id)
+
+
+@router.post("/{job_id}/retry", status_code=202, response_model=JobAccepted, summary="Try a job again")
+async def retry_job(job_id: UUID, caller: CurrentCaller, jobs: Jobs, key: IdempotencyKey = None) -> Response:
+    """A new job that does what a failed or cancelled one was to do. Asking again gives the same new job."""
+    return await jobs.retry(caller.tenant_id, job_id, key)
+
+
+@router.delete("/{job_id}", status_code=204, summary="Forget a job")
+async def delete_job(job_id: UUID, caller: CurrentCaller, jobs: Jobs) -> None:
+    """Of one that has ended. A training stays as long as its detector: the lineage of its model names it."""
+    await jobs.delete(caller.tenant_id, job_id)
 
 
 async def _events(changes: AsyncIterator[Job], seen: str | None) -> AsyncIterator[ServerSentEvent]:

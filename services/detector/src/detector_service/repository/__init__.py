@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import TypeVar
 
 from pynomaly_chassis.database import Database
 from pynomaly_chassis.jobs import JobQueue, Lease, Standing
+from pynomaly_contracts.health import WorkerStatus
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from detector_service.repository.detectors import DetectorRows
@@ -44,3 +46,13 @@ class Repository:
     async def run(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """`work(tx)` in a transaction, all of it again where PostgreSQL took it back. Raises DatabaseUnavailable."""
         return await self._database.run(lambda connection: work(Transaction(connection)))
+
+    async def workers(self) -> list[WorkerStatus]:
+        """Who works on the jobs. Raises DatabaseUnavailable."""
+        async with self.transaction() as tx:
+            return list(await tx.queue.workers.all())
+
+    async def forget_jobs(self, kept: timedelta) -> None:
+        """Delete the jobs that ended longer ago, in transactions of some. Raises DatabaseUnavailable."""
+        while await self.run(lambda tx: tx.jobs.forget_ended(kept)):
+            pass
