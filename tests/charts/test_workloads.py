@@ -169,3 +169,22 @@ def test_argo_rollouts_take_the_place_of_the_deployment(service: str, strategy: 
     services = {each["metadata"]["name"] for each in found.of("Service")}
     promised = {f"{service}-service-active", f"{service}-service-preview"} if strategy == "blueGreen" else set()
     assert services == {f"{service}-service"} | promised
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_settings_are_files_that_a_running_process_reads_again(service: str, render: "Render") -> None:
+    pod = render(service, "settings.LOG_LEVEL=DEBUG").one("Deployment", f"{service}-service")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert "envFrom" not in container
+    assert {"name": "CONFIG_DIR", "value": "/etc/pynomaly/config"} in container["env"]
+    assert {"name": "config", "mountPath": "/etc/pynomaly/config", "readOnly": True} in container["volumeMounts"]
+    (volume,) = [each for each in pod["volumes"] if each["name"] == "config"]
+    shared, own = (source["configMap"] for source in volume["projected"]["sources"])
+    assert (shared, own) == ({"name": "pynomaly-config", "optional": True}, {"name": f"{service}-service"})
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_admin_token_is_a_secrets_and_may_be_missing(service: str, render: "Render") -> None:
+    found = render(service, "admin.existingSecret=mine").one("Deployment", f"{service}-service")
+    token = environment(found["spec"]["template"])["ADMIN_TOKEN"]["valueFrom"]["secretKeyRef"]
+    assert token == {"name": "mine", "key": "ADMIN_TOKEN", "optional": True}

@@ -7,6 +7,9 @@
 {{- with $facts.grpc }}
 - {name: GRPC_PORT, value: {{ . | quote }}}
 {{- end }}
+{{- range $name, $value := $values.environment }}
+- {name: {{ $name }}, value: {{ $value | toString | quote }}}
+{{- end }}
 - {name: SHUTDOWN_GRACE_S, value: {{ $values.shutdownGraceSeconds | quote }}}
 - name: DATABASE_URL
   valueFrom: {secretKeyRef: {name: {{ $values.database.existingSecret }}, key: {{ .urlKey | default $values.database.urlKey }}}}
@@ -143,12 +146,13 @@ spec:
     {{- with $facts.grpc }}
     - {name: grpc, containerPort: {{ . }}}
     {{- end }}
-    envFrom:
-    - configMapRef: {name: pynomaly-config, optional: true}
-    - configMapRef: {name: {{ include "common.app" $root }}}
     env:
     {{- include "common.env" . | nindent 4 }}
     - {name: APP_LABEL_VERSION, value: {{ .version }}}
+    - {name: CONFIG_DIR, value: /etc/pynomaly/config}
+    - name: ADMIN_TOKEN
+      valueFrom:
+        secretKeyRef: {name: {{ $values.admin.existingSecret }}, key: {{ $values.admin.tokenKey }}, optional: true}
     {{- with .env }}
     {{- . | nindent 4 }}
     {{- end }}
@@ -158,11 +162,17 @@ spec:
     securityContext: {{- include "common.containerSecurity" . | nindent 6 }}
     volumeMounts:
     {{- include "common.mounts" $root | nindent 4 }}
+    - {name: config, mountPath: /etc/pynomaly/config, readOnly: true}
     {{- with .mounts }}
     {{- . | nindent 4 }}
     {{- end }}
   volumes:
   {{- include "common.volumes" $root | nindent 2 }}
+  - name: config  # files follow the ConfigMaps; where both have a name, the later one's holds
+    projected:
+      sources:
+      - configMap: {name: pynomaly-config, optional: true}
+      - configMap: {name: {{ include "common.app" $root }}}
   {{- with .volumes }}
   {{- . | nindent 2 }}
   {{- end }}

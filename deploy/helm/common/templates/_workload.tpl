@@ -89,7 +89,9 @@ metadata:
   {{- include "common.meta" (dict "root" . "name" (include "common.app" .)) | nindent 2 }}
 data:
   {{- range $name, $value := .Values.settings }}
+  {{- if ne ($value | toString) "" }}
   {{ $name }}: {{ $value | toString | quote }}
+  {{- end }}
   {{- else }} {}
   {{- end }}
 {{- end -}}

@@ -4,7 +4,7 @@ port: 8001
 storage: true
 peers: []
 callers:
-  gateway-service: [/api/v1/datasets, /status, /openapi.json]
+  gateway-service: [/api/v1/datasets, /api/v1/admin, /status, /openapi.json]
   detector-service: [/api/v1/datasets]
   detector-worker: [/api/v1/datasets]
 rules:

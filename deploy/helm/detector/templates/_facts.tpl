@@ -5,7 +5,7 @@ peers:
 - {name: dataset, port: 8001}
 - {name: model, port: 8002}
 callers:
-  gateway-service: [/api/v1/detectors, /api/v1/algorithms, /api/v1/jobs, /api/v1/detect, /status, /openapi.json]
+  gateway-service: [/api/v1/detectors, /api/v1/algorithms, /api/v1/jobs, /api/v1/detect, /api/v1/admin, /status, /openapi.json]
 rules:
 - {name: events, match: [{methods: GET, prefix: /api/v1/jobs/}], retry: true, streams: true}
 - {name: reads, match: [{methods: GET|HEAD|OPTIONS}], retry: true}

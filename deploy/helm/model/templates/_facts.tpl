@@ -6,7 +6,7 @@ storage: true
 trusts: true
 peers: []
 callers:
-  gateway-service: [/api/v1/models, /api/v1/predict, /api/v1/deployments, /v2, /v1/models, /invocations, /ping, /version, /status, /openapi.json]
+  gateway-service: [/api/v1/models, /api/v1/predict, /api/v1/deployments, /v2, /v1/models, /invocations, /ping, /version, /api/v1/admin, /status, /openapi.json]
   detector-service: [/api/v1/models]
   detector-worker: [/api/v1/models]
 rules:

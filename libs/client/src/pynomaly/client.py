@@ -11,6 +11,7 @@ from pynomaly_contracts.predictions import BatchPrediction, Prediction
 
 from pynomaly import detectors, predictions
 from pynomaly import stream as streams
+from pynomaly.admin import Admin, AsyncAdmin
 from pynomaly.core.blocking import Blocking, blocking, iterating, run
 from pynomaly.core.call import Call, an
 from pynomaly.core.exchange import OnRequest
@@ -51,6 +52,7 @@ class AsyncClient:
         self.algorithms = AsyncAlgorithms(self._session)
         self.jobs = AsyncJobs(self._session)
         self.models = AsyncModels(self._session)
+        self.admin = AsyncAdmin(self._session)
 
     async def predict(
         self, row: Any, model_id: Ref | None = None, *, version: str | None = None, return_confidence: bool = False
@@ -156,6 +158,7 @@ class Client(Blocking[AsyncClient]):
         self.algorithms = Algorithms(core.algorithms)
         self.jobs = Jobs(core.jobs)
         self.models = Models(core.models)
+        self.admin = Admin(core.admin)
 
     predict = blocking(AsyncClient.predict)
     predict_batch = blocking(AsyncClient.predict_batch)

@@ -12,7 +12,7 @@ from pynomaly_suite.commands import (
     temporary_suite,
 )
 from pynomaly_suite.errors import NotReady, ProcessDied, Refused, StopRequested, SuiteError
-from pynomaly_suite.keys import known_keys, revoke_key, rotate_key
+from pynomaly_suite.keys import admin_token, known_keys, revoke_key, rotate_key
 from pynomaly_suite.ports import Ports
 from pynomaly_suite.postgres import DatabaseUrls, EmbeddedPostgres
 from pynomaly_suite.roles import Database
@@ -33,6 +33,7 @@ __all__ = [
     "SuiteError",
     "SuiteStatus",
     "TemporaryPostgres",
+    "admin_token",
     "known_keys",
     "migrate",
     "revoke_key",

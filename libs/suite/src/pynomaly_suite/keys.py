@@ -1,10 +1,13 @@
-"""The keys that sign models on this machine, and those whose models are trusted here."""
+"""The keys that sign models on this machine, those whose models are trusted here, and the operator's token."""
 
+import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pynomaly_suite.errors import Refused
+from pynomaly_suite.files import write_whole
 from pynomaly_suite.layout import Home
 
 if TYPE_CHECKING:
@@ -22,6 +25,27 @@ def ensure_signing_key(home: Home) -> None:
     import pynomaly_scoring  # noqa: PLC0415 - slow, and needed once
 
     pynomaly_scoring.ensure_signing_key(home.signing_key, public)
+
+
+def ensure_admin_token(home: Home) -> None:
+    """Make what opens the services' admin routes, at the first start; only its owner can read it."""
+    if not home.admin_token.exists():
+        write_whole(home.admin_token, secrets.token_urlsafe(32))
+
+
+def admin_token(home: Path | None = None) -> str:
+    """ADMIN_TOKEN, else that of this machine's suite. Raises Refused where there is none."""
+    given = os.environ.get("ADMIN_TOKEN")
+    if given:
+        return given
+    path = Home.find(home).admin_token
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError as error:
+        message = f"There is no {path}: set ADMIN_TOKEN to the services' token; the first `pynomaly up` makes one."
+        raise Refused(message) from error
+    except OSError as error:
+        raise Refused(f"Cannot read {path}: {error.strerror}. Set ADMIN_TOKEN.") from error
 
 
 def known_keys(home: Path | None = None) -> "list[KnownKey]":

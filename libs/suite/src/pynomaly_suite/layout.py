@@ -57,6 +57,15 @@ class Home:
     def trusted_keys(self) -> Path:
         return self.keys / "trusted"
 
+    @property
+    def admin_token(self) -> Path:
+        return self.keys / "admin-token"
+
+    @property
+    def config(self) -> Path:
+        """A file per setting, which every service reads again when it is told to."""
+        return self.root / "config"
+
     def storage(self, service: str) -> Path:
         return self.root / "storage" / service
 
@@ -72,7 +81,14 @@ class Home:
         try:
             for folder in (self.root, self.postgres):
                 folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-            for folder in (self.keys, self.trusted_keys, self.logs, self.state.parent, self.root / "storage"):
+            for folder in (
+                self.keys,
+                self.trusted_keys,
+                self.logs,
+                self.config,
+                self.state.parent,
+                self.root / "storage",
+            ):
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise Refused(

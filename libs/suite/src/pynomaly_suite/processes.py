@@ -58,7 +58,15 @@ def command_of(
     told = _settings(program, home, ports) | {"DATABASE_URL": database_url}
     if program.command == "migrate":
         told["MIGRATION_DATABASE_URL"] = database_url
-    return Command(program.name, argv, {**environment, **told}, home.log(program.name))
+    return Command(program.name, argv, {**_usual(home, environment), **environment, **told}, home.log(program.name))
+
+
+def _usual(home: Home, environment: Mapping[str, str]) -> dict[str, str]:
+    """What whoever starts the suite may say otherwise."""
+    usual = {"CONFIG_DIR": str(home.config)}
+    if not environment.get("ADMIN_TOKEN"):
+        usual["ADMIN_TOKEN_FILE"] = str(home.admin_token)
+    return usual
 
 
 def _settings(program: Program, home: Home, ports: Ports) -> dict[str, str]:

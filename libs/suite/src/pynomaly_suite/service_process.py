@@ -40,6 +40,10 @@ class ServiceProcess:
     def runs(self) -> bool:
         return self._process.poll() is None
 
+    def send(self, what: signal.Signals) -> None:
+        """A signal that it goes on after."""
+        self._process.send_signal(what)
+
     def end(self, how: signal.Signals) -> int:
         """Send the signal and wait; the exit code, negative for the signal that ended it."""
         self._process.send_signal(how)

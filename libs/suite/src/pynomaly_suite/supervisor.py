@@ -15,7 +15,7 @@ from rich.console import Console
 
 from pynomaly_suite.children import Child, Children, Command, last_lines, rotate
 from pynomaly_suite.errors import NotReady
-from pynomaly_suite.keys import ensure_signing_key
+from pynomaly_suite.keys import ensure_admin_token, ensure_signing_key
 from pynomaly_suite.layout import Home, check_free_space, free_bytes, lock_home
 from pynomaly_suite.ports import HOST, Ports
 from pynomaly_suite.postgres import EmbeddedPostgres, without_postgres_settings
@@ -64,6 +64,7 @@ class Suite:
         with ExitStack() as stack, self._console.status("Starting Pynomaly"):
             self._take_home(stack)
             ensure_signing_key(self.home)
+            ensure_admin_token(self.home)
             self._start_postgres()
             self._migrate(AppliedMigrations(self.home).pending())
             self._start_services()

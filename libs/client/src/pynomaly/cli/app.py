@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 import pynomaly
-from pynomaly.cli import algorithms, datasets, detect, detectors, jobs, keys, models, predict, suite
+from pynomaly.cli import admin, algorithms, datasets, detect, detectors, jobs, keys, models, predict, suite
 from pynomaly.cli.failures import exit_code, report, report_usage
 
 INTERRUPTED = 130
@@ -29,6 +29,7 @@ app.add_typer(algorithms.app, name="algorithms")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
+app.add_typer(admin.app, name="admin")
 
 
 def _version(wanted: bool) -> None:

@@ -32,7 +32,8 @@ class Upload:
 class Call(Generic[T]):
     """creates: whether it makes something, and so travels with an Idempotency-Key.
 
-    also: error statuses whose body is an answer too. timeout_s: at least this long, for slow answers.
+    also: error statuses whose body is an answer too. timeout_s: at least this long, for slow answers. token: sent as
+    `Authorization: Bearer`.
     """
 
     method: str
@@ -45,6 +46,7 @@ class Call(Generic[T]):
     creates: bool = False
     also: tuple[int, ...] = ()
     timeout_s: float = 0.0
+    token: str | None = field(default=None, repr=False)
 
     @property
     def replayable(self) -> bool:

@@ -117,6 +117,8 @@ class Session:
     def _parts(self, call: Call[Any]) -> dict[str, Any]:
         """What httpx is given, the same for every attempt."""
         headers = {"accept": f"{call.accept}, application/problem+json"}
+        if call.token is not None:
+            headers["authorization"] = f"Bearer {call.token}"
         if call.creates:
             headers[IDEMPOTENCY_KEY] = str(uuid7())
         parts: dict[str, Any] = {"headers": headers, "params": _said(call)}
