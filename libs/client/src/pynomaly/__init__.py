@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pynomaly.client import Client as Client
     from pynomaly.core.exchange import Exchange as Exchange
     from pynomaly.errors import PynomalyError as PynomalyError
+    from pynomaly.imports import AsyncImportHandle as AsyncImportHandle
+    from pynomaly.imports import ImportHandle as ImportHandle
     from pynomaly.jobs import AsyncJobHandle as AsyncJobHandle
     from pynomaly.jobs import JobHandle as JobHandle
     from pynomaly.rows import Rows as Rows
@@ -28,14 +30,27 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AsyncClient": "pynomaly.client",
+    "AsyncImportHandle": "pynomaly.imports",
     "AsyncJobHandle": "pynomaly.jobs",
     "Client": "pynomaly.client",
     "Exchange": "pynomaly.core.exchange",
+    "ImportHandle": "pynomaly.imports",
     "JobHandle": "pynomaly.jobs",
     "PynomalyError": "pynomaly.errors",
     "Rows": "pynomaly.rows",
 }
-__all__ = ["AsyncClient", "AsyncJobHandle", "Client", "Exchange", "JobHandle", "PynomalyError", "Rows", "errors"]
+__all__ = [
+    "AsyncClient",
+    "AsyncImportHandle",
+    "AsyncJobHandle",
+    "Client",
+    "Exchange",
+    "ImportHandle",
+    "JobHandle",
+    "PynomalyError",
+    "Rows",
+    "errors",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,12 +18,15 @@ from pynomaly_contracts.datasets import (
     SplitRequest,
     VersionMode,
 )
+from pynomaly_contracts.imports import Import, ImportRequest
+from pynomaly_contracts.jobs import JobState
 
 from pynomaly.core.blocking import Blocking, blocking, iterating
-from pynomaly.core.call import Call, Query, an, delete, exactly, get, nothing, path_of, payload, send
+from pynomaly.core.call import Call, Query, an, delete, exactly, get, nothing, path_of, payload, send, text_of
 from pynomaly.core.paging import every
 from pynomaly.core.session import Session
 from pynomaly.files import replaced
+from pynomaly.imports import AsyncImportHandle, importing, name_in
 from pynomaly.rows import MEDIA, RowFormat, Rows
 from pynomaly.tables import Table, uploaded
 
@@ -61,6 +64,41 @@ class AsyncDatasets:
             return await self._session.send(
                 Call("POST", path, an(Dataset), upload=upload, creates=True, timeout_s=LONG_ANSWER_S)
             )
+
+    async def import_(
+        self,
+        /,
+        url: str | None = None,
+        name: str | None = None,
+        *,
+        query: str | None = None,
+        connection: str | None = None,
+        target_column: str | None = None,
+        description: str | None = None,
+        **reading: str | bool,
+    ) -> AsyncImportHandle:
+        """Let the suite fetch a file from s3://, gs://, az:// or https://, or the rows of one SELECT.
+
+        query, connection: of a database that the operator has named. reading: as for `upload`. Without `name` the
+        file's is used. Raises NotAllowed where the operator has not allowed the source, InvalidInput, Conflict.
+        """
+        sql = None if query is None and connection is None else {"connection": connection, "query": query}
+        said = {"description": description, "target_column": target_column, **_said(reading)}
+        body = payload(ImportRequest, name=name or name_in(url), url=url, sql=sql, **said)
+        call = send("POST", an(Import), "datasets", "imports", payload=body, creates=True)
+        return AsyncImportHandle(self._session, (await self._session.send(call)).id)
+
+    async def imported(self, import_id: Ref) -> AsyncImportHandle:
+        """A handle of an import that was started elsewhere. Raises NotFound."""
+        handle = AsyncImportHandle(self._session, text_of(import_id))
+        await handle.state()
+        return handle
+
+    async def imports(self, *, state: JobState | None = None) -> AsyncIterator[Import]:
+        """Every import, newest first; pages are fetched as they are needed."""
+        read = an(Page[Import])
+        async for item in every(self._session, read, "datasets", "imports", query={"state": state}):
+            yield item
 
     async def get(self, dataset: Ref, *, version: str | None = None) -> Dataset:
         """One data set, as its newest version has it or as `version` does. Raises NotFound."""
@@ -156,8 +194,18 @@ class AsyncDatasets:
         version: str | None = None,
         format: RowFormat = "csv",  # noqa: A002 - what users would call it
     ) -> Path:
-        """Write all rows to the file `to`, however many there are. The file appears whole or not at all."""
+        """Write all rows to the file `to`, however many there are. The file appears whole or not at all.
+
+        All columns as Parquet are the stored file, which comes from the object storage itself where that can be.
+        """
         with replaced(Path(to)) as stream:
+            if format == "parquet" and columns is None:
+                path = path_of(["datasets", dataset, "download"])
+                call = Call(
+                    "GET", path, nothing, query={"version": version}, accept=MEDIA[format], timeout_s=LONG_ANSWER_S
+                )
+                await self._session.download(call, stream)
+                return Path(to)
             await self._session.download(_rows(dataset, format, {"columns": columns, "version": version}), stream)
         return Path(to)
 
@@ -171,6 +219,9 @@ class Datasets(Blocking[AsyncDatasets]):
     """Upload, look at, cut and read tables. A data set is named by its id or its name."""
 
     upload = blocking(AsyncDatasets.upload)
+    import_ = importing(AsyncDatasets.import_)
+    imported = importing(AsyncDatasets.imported)
+    imports = iterating(AsyncDatasets.imports)
     get = blocking(AsyncDatasets.get)
     add_version = blocking(AsyncDatasets.add_version)
     versions = blocking(AsyncDatasets.versions)

@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from http.client import responses
 
 from pydantic import ValidationError
+from pynomaly_contracts.imports import Import
 from pynomaly_contracts.jobs import Job
 from pynomaly_contracts.problems import Problem
 
@@ -124,7 +125,7 @@ class Unavailable(ApiError):
 class JobFailed(PynomalyError):
     """The job ended with a problem."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job | Import) -> None:
         self.job = job
         self.problem = job.problem
         why = described(job.problem) if job.problem else "no reason was given"
@@ -134,7 +135,7 @@ class JobFailed(PynomalyError):
 class JobCancelled(PynomalyError):
     """Somebody cancelled the job."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job | Import) -> None:
         self.job = job
         super().__init__(f"{job.kind} job {job.id} was cancelled at stage '{job.stage}'")
 
@@ -142,7 +143,7 @@ class JobCancelled(PynomalyError):
 class StillRunning(PynomalyError, TimeoutError):
     """The job had not ended when the time given to wait() had passed; it goes on."""
 
-    def __init__(self, job: Job, timeout_s: float) -> None:
+    def __init__(self, job: Job | Import, timeout_s: float) -> None:
         self.job = job
         super().__init__(f"{job.kind} job {job.id} is {job.state} after {timeout_s:g} s and goes on; wait again for it")
 

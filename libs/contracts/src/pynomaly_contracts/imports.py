@@ -1,7 +1,7 @@
 """Imports: data sets that the dataset service fetches itself, as jobs."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
@@ -48,6 +48,7 @@ class ImportRequest(UploadFields):
 class Import(Resource):
     """An import, whatever has become of it."""
 
+    kind: Literal["import"] = "import"
     name: str = Field(description="Of the data set to be.")
     url: str | None = Field(default=None, description="Without its query, which may be a secret.")
     sql: SqlSource | None = None

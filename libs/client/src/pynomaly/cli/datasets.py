@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 from rich.markup import escape
 
-from pynomaly.cli.output import Json, Limit, names, pairs, print_json, say, show, show_list, show_rows
+from pynomaly.cli.output import Json, Limit, names, pairs, print_json, say, show, show_list, show_rows, waited
 from pynomaly.cli.suite import connect
 
 app = typer.Typer(help="Upload, look at, cut and read tables.", no_args_is_help=True)
@@ -21,6 +21,9 @@ Reading = Annotated[
     typer.Option(metavar="OPTION=VALUE", help=f"Where it is not found out right: {', '.join(READING)}."),
 ]
 File = Annotated[Path, typer.Argument(help="CSV, NDJSON, JSON, Parquet, Arrow or Excel, also as gzip or zstd.")]
+State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+Import = Annotated[str, typer.Argument(metavar="IMPORT", help="Id.")]
+IMPORT_COLUMNS = ("id", "name", "state", "stage", "n_bytes", "n_rows", "created_at")
 VERSION_COLUMNS = ("version", "made_by", "n_rows", "created_at")
 
 
@@ -38,6 +41,61 @@ def upload(
     reading = _reading(read)
     with connect() as client:
         show(client.datasets.upload(file, name, target_column=target, description=description, **reading), as_json)
+
+
+@app.command("import")
+def import_(
+    url: Annotated[str | None, typer.Argument(help="s3://, gs://, az:// or https://.")] = None,
+    *,
+    name: Annotated[str | None, typer.Option(help="The file's name without.")] = None,
+    query: Annotated[str | None, typer.Option(help="One SELECT, in place of an address.")] = None,
+    connection: Annotated[str | None, typer.Option(help="Where to: one that the operator has named.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column that holds the labels.")] = None,
+    description: Annotated[str | None, typer.Option()] = None,
+    read: Reading = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Until the data set is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Let the suite fetch a file, or the rows of a query. Ctrl-C leaves it running."""
+    about = {"query": query, "connection": connection, "target_column": target, "description": description}
+    reading = _reading(read)
+    with connect() as client:
+        begun = client.datasets.import_(url, name, **about, **reading)  # type: ignore[arg-type]  # mypy mixes the two
+        show(waited(begun, as_json) if wait else begun.state(), as_json)
+
+
+@app.command()
+def imports(state: Annotated[State | None, typer.Option()] = None, limit: Limit = 50, as_json: Json = False) -> None:
+    """Imports, newest first."""
+    with connect() as client:
+        show_list(client.datasets.imports(state=state), IMPORT_COLUMNS, limit, as_json)
+
+
+@app.command("show-import")
+def show_import(job: Import, as_json: Json = False) -> None:
+    """One import as it is now."""
+    with connect() as client:
+        show(client.datasets.imported(job).state(), as_json)
+
+
+@app.command("cancel-import")
+def cancel_import(job: Import, as_json: Json = False) -> None:
+    """Ask an import to stop."""
+    with connect() as client:
+        show(client.datasets.imported(job).cancel(), as_json)
+
+
+@app.command()
+def download(
+    dataset: Ref,
+    output: Annotated[Path, typer.Argument(help="Where to write it: a Parquet file.")],
+    version: Annotated[str | None, typer.Option(help="The newest without.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the whole data set to a Parquet file, from the object storage itself where that can be."""
+    with connect() as client:
+        written = client.datasets.download(dataset, output, version=version, format="parquet")
+    print_json({"output": str(written)}) if as_json else say(f"wrote {escape(str(written))}")
 
 
 @app.command("list")
