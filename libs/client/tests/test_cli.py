@@ -242,6 +242,23 @@ def test_a_narrow_terminal_gets_whole_cells_of_fewer_columns(suite, bodies, says
     assert "created_at" in shown.err
 
 
+def test_jobs_are_chosen_counted_tried_again_and_forgotten(suite, bodies, says, capsys) -> None:
+    counts = dict.fromkeys(("queued", "running", "succeeded", "failed", "cancelled"), 7)
+    suite.says("GET", "/api/v1/jobs", says({"items": []}))
+    suite.says("GET", "/api/v1/jobs/summary", says({**counts, "max_queued": 1000}))
+    suite.says("POST", f"{JOB}/retry", says({"job_id": ID}, 202))
+    suite.says("GET", JOB, says(bodies["job"]("queued", queue={"position": 3, "starts_in_s": 20.0})))
+    suite.says("DELETE", JOB, says(b"", 204))
+    assert run(["jobs", "list", "--state", "failed", "--kind", "train", "--created-before", "2026-05-17"]) == 0
+    assert run(["jobs", "summary"]) == 0
+    assert run(["jobs", "retry", ID, "--no-wait", "--json"]) == 0
+    assert run(["jobs", "delete", ID]) == 0
+    shown = capsys.readouterr()
+    assert '"position": 3' in shown.out
+    assert "max_queued  1000" in shown.out
+    assert f"deleted {ID}" in shown.err
+
+
 def test_a_pipe_gets_whole_lines_whatever_the_width(
     bodies, says, peer, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:

@@ -1,9 +1,11 @@
 """Waiting for jobs."""
 
 import asyncio
+import json
 import os
 import signal
 import threading
+from datetime import UTC, datetime
 
 import pytest
 from pynomaly import AsyncClient, Client, errors
@@ -109,3 +111,41 @@ def test_jobs_are_listed_by_state_and_kind(peer, bodies, says) -> None:
     with Client(peer.url) as client:
         assert [job.kind for job in client.jobs.list(state="succeeded", kind="train")] == ["train"]
     assert peer.asked[0].query == {"limit": ["100"], "state": ["succeeded"], "kind": ["train"]}
+
+
+def test_jobs_are_listed_by_detector_and_moment(peer, says) -> None:
+    peer.says("GET", "/api/v1/jobs", says({"items": []}))
+    moment = datetime(2026, 5, 17, 12, tzinfo=UTC)
+    with Client(peer.url) as client:
+        assert list(client.jobs.list(detector="thyroid", created_after=moment)) == []
+    (asked,) = peer.asked
+    assert asked.query["detector"] == ["thyroid"]
+    assert datetime.fromisoformat(asked.query["created_after"][0]) == moment
+    assert "created_before" not in asked.query
+
+
+def test_retry_gives_a_handle_to_the_new_job_under_a_key(peer, bodies, says) -> None:
+    again = ID.replace("1", "2")
+    peer.says("POST", f"{JOB}/retry", says({"job_id": again}, 202))
+    peer.says("GET", f"/api/v1/jobs/{again}", says(bodies["job"]()))
+    with Client(peer.url) as client:
+        assert isinstance(client.jobs.retry(ID).wait(progress=False), TrainResult)
+    assert peer.asked[0].headers["idempotency-key"]
+
+
+async def test_the_same_goes_without_blocking(peer, bodies, says) -> None:
+    peer.says("POST", f"{JOB}/retry", says({"job_id": ID}, 202))
+    peer.says("GET", JOB, says(bodies["job"]()))
+    peer.says("DELETE", JOB, says(b"", 204))
+    counts = dict.fromkeys(("queued", "running", "succeeded", "failed", "cancelled"), 1)
+    peer.says("GET", "/api/v1/jobs/summary", says({**counts, "max_queued": 1000}))
+    async with AsyncClient(peer.url) as client:
+        assert isinstance(await (await client.jobs.retry(ID)).wait(), TrainResult)
+        assert (await client.jobs.summary()).max_queued == 1000
+        await client.jobs.delete(ID)
+
+
+def test_a_time_limit_is_sent_with_what_it_limits(accepted, bodies, says) -> None:
+    with Client(accepted.url) as client:
+        client.detectors.train("thyroid", "rows", time_limit_s=60)
+    assert json.loads(accepted.asked[0].body) == {"dataset_id": "rows", "time_limit_s": 60}

@@ -109,13 +109,15 @@ class AsyncClient:
         detector_id: Ref | None = None,
         version: str | None = None,
         name: str | None = None,
+        time_limit_s: float | None = None,
     ) -> AsyncJobHandle[DetectBatchResult]:
         """Score every row of a stored data set into a new one, called `name`.
 
         By a model; or by a detector: with its latest model, or against itself where that is what its algorithm does.
         """
+        by = {"model_id": model_id, "detector_id": detector_id}
         return await detectors.detect_batch(
-            self._session, dataset, model_id=model_id, detector_id=detector_id, version=version, name=name
+            self._session, dataset, **by, version=version, name=name, time_limit_s=time_limit_s
         )
 
     async def health(self) -> Health:

@@ -98,30 +98,45 @@ class AsyncDetectors:
         await self._session.send(delete("detectors", detector))
 
     async def train(
-        self, detector: Ref, dataset: Ref, *, dataset_version: str | None = None
+        self, detector: Ref, dataset: Ref, *, dataset_version: str | None = None, time_limit_s: float | None = None
     ) -> AsyncJobHandle[TrainResult]:
-        """Train on all rows, without the target column: the next version of the detector's model."""
-        body = payload(TrainRequest, dataset_id=text_of(dataset), dataset_version=dataset_version)
+        """Train on all rows, without the target column: the next version of the detector's model.
+
+        time_limit_s: how long it may take, s; the suite has a limit of its own.
+        """
+        wanted = {"dataset_version": dataset_version, "time_limit_s": time_limit_s}
+        body = payload(TrainRequest, dataset_id=text_of(dataset), **wanted)
         return AsyncJobHandle(self._session, await _started(self._session, body, "detectors", detector, "train"))
 
     async def retrain(
-        self, detector: Ref, dataset: Ref | None = None, *, dataset_version: str | None = None
+        self,
+        detector: Ref,
+        dataset: Ref | None = None,
+        *,
+        dataset_version: str | None = None,
+        time_limit_s: float | None = None,
     ) -> AsyncJobHandle[TrainResult]:
         """Train the next version as the latest one: on its data set as that is now, if no other is named.
 
         The result's `before` tells how the two differ. Raises Conflict where the detector was never trained.
         """
         named = None if dataset is None else text_of(dataset)
-        body = payload(RetrainRequest, dataset_id=named, dataset_version=dataset_version)
+        wanted = {"dataset_version": dataset_version, "time_limit_s": time_limit_s}
+        body = payload(RetrainRequest, dataset_id=named, **wanted)
         return AsyncJobHandle(self._session, await _started(self._session, body, "detectors", detector, "retrain"))
 
     async def evaluate(
-        self, detector: Ref, dataset: Ref, *, dataset_version: str | None = None, model_version: str | None = None
+        self,
+        detector: Ref,
+        dataset: Ref,
+        *,
+        dataset_version: str | None = None,
+        model_version: str | None = None,
+        time_limit_s: float | None = None,
     ) -> AsyncJobHandle[EvaluateResult]:
         """Compare scores and verdicts with the labels in the data set's target column."""
-        body = payload(
-            EvaluateRequest, dataset_id=text_of(dataset), dataset_version=dataset_version, model_version=model_version
-        )
+        versions = {"dataset_version": dataset_version, "model_version": model_version}
+        body = payload(EvaluateRequest, dataset_id=text_of(dataset), time_limit_s=time_limit_s, **versions)
         return AsyncJobHandle(self._session, await _started(self._session, body, "detectors", detector, "evaluate"))
 
     async def evaluations(
@@ -196,11 +211,13 @@ async def detect_batch(
     detector_id: Ref | None,
     version: str | None,
     name: str | None,
+    time_limit_s: float | None,
 ) -> AsyncJobHandle[DetectBatchResult]:
     """Score a stored data set into a new one."""
     by = {"model_id": model_id, "detector_id": detector_id}
     named = {field: text_of(ref) for field, ref in by.items() if ref is not None}
-    body = payload(DetectBatchRequest, dataset_id=text_of(dataset), version=version, name=name, **named)
+    wanted = {"version": version, "name": name, "time_limit_s": time_limit_s}
+    body = payload(DetectBatchRequest, dataset_id=text_of(dataset), **wanted, **named)
     return AsyncJobHandle(session, await _started(session, body, "detect", "batch"))
 
 

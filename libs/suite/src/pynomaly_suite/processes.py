@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -56,6 +57,8 @@ def command_of(
     """How to start the program on this machine."""
     argv = (sys.executable, "-P", "-m", f"{program.service}_service", program.command)
     told = _settings(program, home, ports) | {"DATABASE_URL": database_url}
+    if program.command == "worker":
+        told |= {"WORKERS": environment.get("WORKERS") or str(jobs_at_a_time(os.cpu_count() or 1))}
     if program.command == "migrate":
         told["MIGRATION_DATABASE_URL"] = database_url
     return Command(program.name, argv, {**_usual(home, environment), **environment, **told}, home.log(program.name))
@@ -67,6 +70,11 @@ def _usual(home: Home, environment: Mapping[str, str]) -> dict[str, str]:
     if not environment.get("ADMIN_TOKEN"):
         usual["ADMIN_TOKEN_FILE"] = str(home.admin_token)
     return usual
+
+
+def jobs_at_a_time(n_cores: int) -> int:
+    """Half of the cores work on jobs, so that the services keep some; one at least."""
+    return max(1, n_cores // 2)
 
 
 def _settings(program: Program, home: Home, ports: Ports) -> dict[str, str]:

@@ -16,6 +16,7 @@ Ref = Annotated[str, typer.Argument(metavar="DETECTOR", help="Id or name.")]
 DatasetRef = Annotated[str, typer.Argument(metavar="DATASET", help="Id or name.")]
 Version = Annotated[str | None, typer.Option(metavar="N", help="Of the data set; the newest without.")]
 Wait = Annotated[bool, typer.Option(help="Wait for the job to end.")]
+TimeLimit = Annotated[float | None, typer.Option(metavar="S", help="Of the job, s; the suite's own without.")]
 Contamination = Annotated[float | None, typer.Option(help="Expected share of anomalies, over 0 to 0.5.")]
 Parameters = Annotated[
     list[str] | None, typer.Option("--parameter", metavar="NAME=VALUE", help="Of the algorithm; may be repeated.")
@@ -154,11 +155,17 @@ def clone(
 
 @app.command()
 def train(
-    detector: Ref, dataset: DatasetRef, *, dataset_version: Version = None, wait: Wait = True, as_json: Json = False
+    detector: Ref,
+    dataset: DatasetRef,
+    *,
+    dataset_version: Version = None,
+    time_limit: TimeLimit = None,
+    wait: Wait = True,
+    as_json: Json = False,
 ) -> None:
     """Train on a data set: the next version of the detector's model."""
     with connect() as client:
-        job = client.detectors.train(detector, dataset, dataset_version=dataset_version)
+        job = client.detectors.train(detector, dataset, dataset_version=dataset_version, time_limit_s=time_limit)
         show(waited(job, as_json) if wait else job.state(), as_json)
 
 
@@ -170,22 +177,29 @@ def retrain(
     ] = None,
     *,
     dataset_version: Version = None,
+    time_limit: TimeLimit = None,
     wait: Wait = True,
     as_json: Json = False,
 ) -> None:
     """Train the next version as the one before, and tell how they differ."""
     with connect() as client:
-        job = client.detectors.retrain(detector, dataset, dataset_version=dataset_version)
+        job = client.detectors.retrain(detector, dataset, dataset_version=dataset_version, time_limit_s=time_limit)
         show(waited(job, as_json) if wait else job.state(), as_json)
 
 
 @app.command()
 def evaluate(
-    detector: Ref, dataset: DatasetRef, *, dataset_version: Version = None, wait: Wait = True, as_json: Json = False
+    detector: Ref,
+    dataset: DatasetRef,
+    *,
+    dataset_version: Version = None,
+    time_limit: TimeLimit = None,
+    wait: Wait = True,
+    as_json: Json = False,
 ) -> None:
     """Compare the verdicts with a data set's labels."""
     with connect() as client:
-        job = client.detectors.evaluate(detector, dataset, dataset_version=dataset_version)
+        job = client.detectors.evaluate(detector, dataset, dataset_version=dataset_version, time_limit_s=time_limit)
         show(waited(job, as_json) if wait else job.state(), as_json)
 
 
