@@ -2,20 +2,17 @@
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from pynomaly import Client, errors
 from pynomaly_suite import Suite
 
-if TYPE_CHECKING:
-    from conftest import Pynomaly
-
 Asked = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def asked(suite: Suite, pynomaly: "Pynomaly") -> Asked:
+def asked(suite: Suite, pynomaly: Callable[..., Any]) -> Asked:
     """What `pynomaly admin` answers, by service."""
 
     def ask(*arguments: str, code: int = 0) -> dict[str, Any]:

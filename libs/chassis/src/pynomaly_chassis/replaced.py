@@ -45,7 +45,11 @@ REPLACED: Mapping[str, Replaced] = {
     **_all(_INGRESS, "SECURE_HSTS_INCLUDE_SUBDOMAINS", "SECURE_CONTENT_TYPE_NOSNIFF", harmless=_OFF),
     **_all("browsers have no such filter any more", "SECURE_BROWSER_XSS_FILTER", harmless=_OFF),
     "SECURE_SSL_REDIRECT": Replaced(f"the services answer plain HTTP; {_INGRESS}", _OFF, unsafe=None),
-    **_all("one process per port: run more replicas", "WORKERS", harmless=("1",)),
+    **_all(
+        "one process per port: run more replicas; of the detector's worker it is the number of jobs at a time",
+        "WORKERS",
+        harmless=("1",),
+    ),
     **_all(_NO_REDIS, "REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD"),
     **_all(_NO_REDIS, "REDIS_MAX_CONNECTIONS", "REDIS_SOCKET_KEEPALIVE"),
     **_all(_NO_CACHE, "CACHE_ENABLED", harmless=_OFF),
