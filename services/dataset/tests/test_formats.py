@@ -120,6 +120,7 @@ async def test_what_was_found_out_about_a_csv_file_is_said(upload: Upload) -> No
         "encoding": "utf-16",
         "null_words": ["", "nan", "na", "n/a", "null", "none"],
         "sheet": None,
+        "origin": None,
     }
 
 

@@ -31,6 +31,16 @@ async def test_an_upload_answers_with_the_table_and_where_it_is(upload: Upload) 
     assert dataset["size_bytes"] == len(MIXED)
 
 
+async def test_the_digest_is_of_every_piece_in_its_order(client: httpx.AsyncClient) -> None:
+    content = b"n\n" + b"".join(
+        b"%d\n" % n for n in range(600_000)
+    )  # some megabytes, each written while the next comes
+    answer = await client.post("/api/v1/datasets", params={"name": "pieces"}, content=content)
+    assert answer.json()["sha256"] == hashlib.sha256(content).hexdigest()
+    assert answer.json()["size_bytes"] == len(content)
+    assert answer.json()["n_rows"] == 600_000
+
+
 async def test_each_column_gets_the_type_that_all_of_its_cells_have(upload: Upload) -> None:
     columns = (await upload(MIXED)).json()["columns"]
     assert {column["name"]: column["type"] for column in columns} == {

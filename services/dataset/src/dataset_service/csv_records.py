@@ -66,23 +66,25 @@ def read_records(file: BinaryIO, offset: int) -> Iterator[Records]:
 
 def _last_end(content: bytes) -> int:
     """Where the last whole record ends; 0 where none does."""
-    inside = inside_quotes(np.frombuffer(content, np.uint8))
+    inside = inside_quotes(content)
     if inside is None:
         return content.rfind(b"\n") + 1
     ends = np.flatnonzero((np.frombuffer(content, np.uint8) == LF) & ~inside)
     return int(ends[-1]) + 1 if ends.size else 0
 
 
-def inside_quotes(content: NDArray[np.uint8]) -> Mask | None:
+def inside_quotes(content: bytes) -> Mask | None:
     """Which bytes follow an odd number of quotes; None where there are no quotes. `content` begins a record."""
-    is_quote = content == QUOTE
-    if not is_quote.any():
+    if QUOTE not in content:  # a search in C, twenty times as fast as a mask
         return None
+    is_quote = np.frombuffer(content, np.uint8) == QUOTE
     return (np.cumsum(is_quote, dtype=np.uint8) & 1).astype(np.bool_)
 
 
 def check_quotes(records: Records, separator: int) -> None:
     """Raises InvalidFile at a quote inside a cell without quotes, after a closing one, or never closed."""
+    if QUOTE not in records.content:
+        return
     content = np.frombuffer(records.content, np.uint8)
     quotes = np.flatnonzero(content == QUOTE)
     opening, closing = quotes[0::2], quotes[1::2]

@@ -63,14 +63,22 @@ class _Scan:
         separator = ord(self.layout.delimiter)
         check_quotes(records, separator)
         ends, separators = content == LF, content == separator
-        inside = inside_quotes(content)
+        inside = inside_quotes(records.content)
         if inside is not None:
             ends &= ~inside
             separators &= ~inside
         stops = np.flatnonzero(ends)
+        if self.blank_offset is None and self._is_regular(content, np.flatnonzero(ends | separators), stops.size):
+            self.n_records += stops.size
+            return
         starts = np.concatenate(([0], stops[:-1] + 1))
         n_cells = np.add.reduceat(separators, starts, dtype=np.int64) + 1
         self._check(records, starts, stops, n_cells)
+
+    def _is_regular(self, content: NDArray[np.uint8], marks: Positions, n_records: int) -> bool:
+        """Whether every record has as many cells as the header: its end is the last of so many marks."""
+        n_cells = len(self.layout.names)
+        return marks.size == n_cells * n_records and bool((content[marks[n_cells - 1 :: n_cells]] == LF).all())
 
     def _check(self, records: Records, starts: Positions, stops: Positions, n_cells: Counts) -> None:
         wrong = np.flatnonzero(n_cells != len(self.layout.names))

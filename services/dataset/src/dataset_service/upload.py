@@ -1,8 +1,10 @@
 """An upload's multipart body, parsed as it arrives: the file goes to the disk, the few fields to memory."""
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
@@ -43,13 +45,12 @@ async def receive(
     Raises UnsupportedMediaType (415), MalformedBody (400), Invalid (422), UploadTimedOut (408), StorageFull (507).
     """
     form = _Form(_boundary(content_type), kind)
-    with room_needed(), path.open("xb", buffering=0) as file:
-        written = _Written(file)
+    async with _writing(path) as written:
         async for chunk in _until_silence(chunks, idle_timeout_s):
             form.feed(chunk)
             if len(form.pending) >= WRITE_BYTES:
-                await asyncio.to_thread(written.append, form.take())
-        await asyncio.to_thread(written.append, form.take())
+                await written.append(form.take())
+        await written.append(form.take())
     form.finish()
     return Received(form.parsed_fields(), form.file_type, written.head, written.sha256.hexdigest(), written.size_bytes)
 
@@ -59,14 +60,13 @@ async def receive_bare(
 ) -> Received[Fields]:
     """As `receive`, of a body that is the file. Raises MalformedBody (400), UploadTimedOut (408), StorageFull (507)."""
     pending = bytearray()
-    with room_needed(), path.open("xb", buffering=0) as file:
-        written = _Written(file)
+    async with _writing(path) as written:
         async for chunk in _until_silence(chunks, idle_timeout_s):
             pending.extend(chunk)
             if len(pending) >= WRITE_BYTES:
-                await asyncio.to_thread(written.append, bytes(pending))
+                await written.append(bytes(pending))
                 pending.clear()
-        await asyncio.to_thread(written.append, bytes(pending))
+        await written.append(bytes(pending))
     kind = content_type.partition(";")[0].strip().lower()
     return Received(fields, kind, written.head, written.sha256.hexdigest(), written.size_bytes)
 
@@ -94,14 +94,45 @@ async def _until_silence(chunks: AsyncIterator[bytes], idle_timeout_s: float) ->
         raise MalformedBody("the connection ended before the upload did") from error
 
 
+@asynccontextmanager
+async def _writing(path: Path) -> AsyncIterator["_Written"]:
+    """A new file, whole on the disk's side when the block has ended in peace. Raises StorageFull."""
+    with room_needed(), path.open("xb", buffering=0) as file:
+        written = _Written(file)
+        try:
+            yield written
+            await written.settle()
+        finally:
+            await written.end()
+
+
 class _Written:
-    """The file as far as it has come. Only one thread at a time writes."""
+    """The file as far as it has come. A thread hashes and writes one piece while the next arrives."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self._writing: asyncio.Future[None] | None = None
         self.head, self.sha256, self.size_bytes = b"", hashlib.sha256(), 0
 
-    def append(self, content: bytes) -> None:
+    async def append(self, content: bytes) -> None:
+        """Begin to write it, once the piece before is there. Raises what that one met."""
+        await self.settle()
+        self._writing = asyncio.ensure_future(asyncio.to_thread(self._append, content))
+
+    async def settle(self) -> None:
+        """Wait until all is written."""
+        if self._writing is not None:
+            await asyncio.shield(self._writing)
+
+    async def end(self) -> None:
+        """Wait until no thread writes, whatever came of it: the file is closed next, and its path is another's."""
+        while self._writing is not None and not self._writing.done():
+            with contextlib.suppress(asyncio.CancelledError):  # who cancels may do so more than once
+                await asyncio.wait((self._writing,))
+        if self._writing is not None and not self._writing.cancelled():
+            self._writing.exception()  # it was told, or something came before it
+
+    def _append(self, content: bytes) -> None:
         self.head = self.head or content[:HEAD_BYTES]
         self.sha256.update(content)
         self.size_bytes += len(content)
