@@ -82,6 +82,23 @@ async def test_a_row_that_a_former_release_wrote_answers_with_what_it_has(
     assert (await predict()).json()["raw_score"] == 6
 
 
+async def test_bytes_that_were_exchanged_under_a_former_releases_row_are_refused(
+    *, register, predict, make_artefact, database, tmp_path: Path
+) -> None:
+    version = await register(1.0)
+    async with database.transaction() as connection:
+        here = VERSIONS.c.id == version["id"]
+        await connection.execute(sa.update(VERSIONS).where(here).values(content_digest=None))
+    exchange(tmp_path, make_artefact(2.0))
+    answer = await predict()
+    assert (answer.status_code, answer.json()["reason"]) == (500, "digest-mismatch")
+
+
+def exchange(folder: Path, content: bytes) -> None:
+    (file,) = folder.glob("default/models/*.zip")
+    file.write_bytes(content)
+
+
 async def test_notes_and_labels_are_changed_one_without_the_other(client, register, path) -> None:
     before = await register()
     noted = (await client.patch(f"{path}/1", json={"notes": "fewer false alarms\n"})).json()
