@@ -148,3 +148,17 @@ def test_the_command_trains_again_without_a_data_set(suite: "Peer", says: Any, b
     suite.says("GET", f"/api/v1/jobs/{ID}", says(bodies["job"]()))
     assert run(["detectors", "retrain", "forest", "--no-wait", "--json"]) == 0
     assert suite.asked[0].json() == {}
+
+
+def test_the_command_tells_line_by_line_how_a_version_differs(
+    suite: "Peer", says: Any, bodies: Any, capsys: Any
+) -> None:
+    before = {"model_version": "1", "threshold": 0.4, "metrics": FIGURES, "agreement": 0.975, "n_compared": 240}
+    result = {**bodies["job"]()["result"], "before": before}
+    suite.says("POST", "/api/v1/detectors/forest/retrain", says({"job_id": ID}, 202))
+    suite.says("GET", f"/api/v1/jobs/{ID}", says(bodies["job"](result=result)))
+    assert run(["detectors", "retrain", "forest"]) == 0
+    shown = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["before.agreement", "0.975"] in shown
+    assert ["before.metrics.roc_auc", "0.962", "[0.941,", "0.979]"] in shown
+    assert not [line for line in shown if line[:1] == ["warnings"]]

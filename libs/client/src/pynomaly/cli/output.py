@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs; errors too.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="Most items to print.")]
 LONGEST_CELL = 8
+_PARTS = ("metrics", "before")  # fields that are told one by one
 EDGES, GAP = 2, 3  # characters that a table needs around its columns, and between two
 WIDE = 10_000
 R_co = TypeVar("R_co", covariant=True)
@@ -48,11 +49,11 @@ def show(answer: "BaseModel", as_json: bool) -> None:
 
 
 def told(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Each field's name and value in words; a value with its 95 % interval, those of `metrics` one by one."""
+    """Each field's name and value in words; a value with its 95 % interval, those of some fields one by one."""
     intervals = fields.get("intervals", {})
     for name, value in fields.items():
-        if name == "metrics" and value:
-            yield from told(value, "metrics.")
+        if name in _PARTS and value:
+            yield from told(value, f"{prefix}{name}.")
         elif name in intervals:
             yield prefix + name, figure(value, intervals[name])
         elif not _is_beside(name, value):
@@ -60,8 +61,9 @@ def told(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
 
 
 def _is_beside(name: str, value: Any) -> bool:
-    """Whether it is told with another field, or is the reason of nothing."""
-    return name == "intervals" or name.endswith("_interval") or (name.endswith("_absent") and value is None)
+    """Whether it is told with another field, or there is nothing to tell."""
+    is_seldom = name.endswith("_absent") or name in ("before", "warnings", "settings_changed")
+    return name == "intervals" or name.endswith("_interval") or (is_seldom and not value)
 
 
 def figure(share: float, interval: Sequence[float] | None) -> str:
