@@ -226,3 +226,20 @@ def test_the_scan_cuts_off_blank_lines_at_the_end_of_the_file(tmp_path: Path) ->
     path.write_bytes(b"\xef\xbb\xbfa,b\n1,2\n\n\r\n\n")
     assert check_csv(path, ReadingWanted(), max_columns=10)[1] == 1
     assert path.read_bytes() == b"\xef\xbb\xbfa,b\n1,2\n"
+
+
+FORMULAS = b'"=name",text,n\n1,"=1+1",-1\n2,@SUM(A1),-2\n3,+4a,3\n4,-x,4\n5,"\tx",5\n6,a=b,6\n'
+
+
+async def test_formulas_are_kept_as_text_and_escaped_where_that_is_asked_for(
+    upload: Upload, client: httpx.AsyncClient
+) -> None:
+    await upload(FORMULAS)
+    plain = (await client.get(ROWS)).text
+    escaped = await client.get(ROWS, params={"escape_formulas": True})
+    assert plain.splitlines()[:3] == ["=name,text,n", "1,=1+1,-1", "2,@SUM(A1),-2"]
+    rows = ["1,'=1+1,-1", "2,'@SUM(A1),-2", "3,'+4a,3", "4,'-x,4", "5,'\tx,5", "6,a=b,6"]
+    assert escaped.text.splitlines() == ["'=name,text,n", *rows]
+    assert escaped.headers["etag"] != (await client.get(ROWS)).headers["etag"]
+    arrow = await client.get(ROWS, params={"escape_formulas": True}, headers={"accept": ARROW_STREAM})
+    assert pa.ipc.open_stream(arrow.content).read_all()["text"][0].as_py() == "=1+1"

@@ -52,6 +52,7 @@ class _RowsQuery(RowsWanted):
 
     def __init__(
         self,
+        *,
         columns: Annotated[list[ColumnName] | None, Query(max_length=10_000, description="Default: all.")] = None,
         offset: Annotated[int, Query(ge=0, le=10**12, description="Rows to leave out first.")] = 0,
         limit: Annotated[int | None, Query(ge=1, le=10**12, description="Default: all.")] = None,
@@ -60,8 +61,12 @@ class _RowsQuery(RowsWanted):
             Query(alias="filter", max_length=32, description="All hold: `age>=30`, `city=Oslo`, `city!=` (is there)."),
         ] = None,
         version: Version = None,
+        escape_formulas: Annotated[
+            bool,
+            Query(description="In CSV: an apostrophe before texts that a spreadsheet would compute, such as `=1`."),
+        ] = False,
     ) -> None:
-        super().__init__(columns, offset, limit, tuple(filters or ()), version)
+        super().__init__(columns, offset, limit, tuple(filters or ()), version, escape_formulas)
 
 
 Reference = Annotated[str, Path(max_length=256, description="Id or name.", examples=["thyroid"])]

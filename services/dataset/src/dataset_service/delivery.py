@@ -24,9 +24,21 @@ _PIECE_BYTES = 1024 * 1024
 
 def etag_of(dataset: Dataset, form: RowFormat, wanted: RowsWanted) -> str:
     """Strong: it stands for these bytes alone."""
-    rows = wanted.columns, wanted.offset, wanted.limit, wanted.filters
+    rows = wanted.columns, wanted.offset, wanted.limit, wanted.filters, *(["escaped"] * wanted.escape_formulas)
     said = repr((str(dataset.id), dataset.version, form.media_type, rows))
     return f'"{hashlib.sha256(said.encode()).hexdigest()[:32]}"'
+
+
+async def begun(content: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes, the first piece made already: what cannot be begun is refused while nothing is said yet."""
+    first = await anext(content, b"")
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield first
+        async for piece in content:
+            yield piece
+
+    return whole()
 
 
 async def spooled(content: AsyncIterator[bytes], spool: Spool) -> BinaryIO:

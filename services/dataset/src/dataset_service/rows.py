@@ -1,6 +1,7 @@
 """Rows out: CSV, NDJSON, Arrow and Parquet, a block at a time. Numbers are written so that they read back exactly."""
 
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from dataset_service.parquet import block_rows, read_blocks
 
 Encode = Callable[[Iterable[pl.DataFrame]], Iterator[bytes]]
 
+_FORMULA = r"^[=+\-@\t\r]"
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
@@ -99,6 +101,13 @@ def json_rows(block: pl.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
+def escaped_formulas(block: pl.DataFrame) -> pl.DataFrame:
+    """Texts and names that a spreadsheet would compute begin with an apostrophe, which it shows as text (OWASP)."""
+    marked = pl.when(cs.string().str.contains(_FORMULA)).then("'" + cs.string()).otherwise(cs.string())
+    escaped = block.with_columns(marked.name.keep())
+    return escaped.rename({name: f"'{name}" for name in block.columns if re.match(_FORMULA, name)}, strict=False)
+
+
 def _with_iso_times(block: pl.DataFrame) -> pl.DataFrame:
     return block.with_columns(cs.datetime().dt.to_string("iso:strict"))
 
@@ -121,6 +130,7 @@ class RowsWanted:
     limit: int | None
     filters: tuple[str, ...] = ()
     version: str | None = None
+    escape_formulas: bool = False
 
     def blocks(self, path: Path, dataset: Dataset) -> Iterator[pl.DataFrame]:
         """What is wanted of the table at `path`, a block at a time; at least one. Raises Invalid on a wrong filter."""

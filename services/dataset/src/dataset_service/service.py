@@ -27,8 +27,9 @@ from pynomaly_contracts.datasets import (
     Split,
     SplitRequest,
 )
+from pynomaly_contracts.media import CSV
 
-from dataset_service.delivery import etag_of, part_of, spooled
+from dataset_service.delivery import begun, etag_of, part_of, spooled
 from dataset_service.filters import parse_filters
 from dataset_service.ingest import Ingested, Ingestion, check_labels
 from dataset_service.objects import ObjectFiles, object_key
@@ -36,7 +37,7 @@ from dataset_service.parquet import Table, block_rows
 from dataset_service.quality import quality_report
 from dataset_service.reading import UploadFields
 from dataset_service.repository import DatasetRepository, NewDataset, StoredDataset, Transaction
-from dataset_service.rows import RowFormat, RowsWanted, json_rows, negotiate
+from dataset_service.rows import RowFormat, RowsWanted, escaped_formulas, json_rows, negotiate
 from dataset_service.split import Part, sample, split
 from dataset_service.spool import Spool
 from dataset_service.upload import Received, receive, receive_bare
@@ -188,7 +189,7 @@ class DatasetService:
     async def rows(self, tenant_id: str, reference: str, wanted: RowsWanted, asked: Mapping[str, str]) -> Response:
         """The rows as a file. asked: the request's headers.
 
-        The object is opened when the first byte is sent. Raises RangeNotSatisfiable.
+        The first rows are read before anything is said. Raises RangeNotSatisfiable, StorageUnavailable.
         """
         stored = await self._find(tenant_id, reference, wanted.version)
         dataset, form = stored.dataset, negotiate(asked.get("accept", "*/*"))
@@ -201,12 +202,15 @@ class DatasetService:
             return Response(status_code=304, headers=headers)
         content, part = self._encoded(stored, form, wanted), range_of(asked, etag)
         if part is None:
-            return StreamingResponse(content, media_type=form.media_type, headers=headers)
+            return StreamingResponse(await begun(content), media_type=form.media_type, headers=headers)
         return part_of(await spooled(content, self._spool), part, headers, form.media_type)
 
     async def _encoded(self, stored: StoredDataset, form: RowFormat, wanted: RowsWanted) -> AsyncIterator[bytes]:
         async with self._objects.opened(stored.object_key) as path:
-            parts = form.encode(wanted.blocks(path, stored.dataset))
+            blocks = wanted.blocks(path, stored.dataset)
+            if wanted.escape_formulas and form.media_type == CSV:
+                blocks = map(escaped_formulas, blocks)
+            parts = form.encode(blocks)
             while (part := await self._compute(next, parts, None)) is not None:
                 yield part
 
