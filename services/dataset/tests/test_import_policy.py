@@ -136,7 +136,8 @@ async def test_a_name_that_leads_nowhere_is_said_to() -> None:
 
 
 @pytest.mark.parametrize(
-    "location", ["https://127.0.0.1/x", "https://evil.net/", "http://files.example.com/", "ftp://files.example.com/"]
+    "location",
+    ["https://127.0.0.1/x", "https://evil.net/", "http://files.example.com/", "ftp://files.example.com/", "/a b"],
 )
 def test_a_redirect_is_held_to_the_same_rules(location: str) -> None:
     with pytest.raises(ImportNotAllowed):

@@ -1,6 +1,8 @@
 """Imports of queries, from a real PostgreSQL."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import json
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +26,23 @@ def warehouse(postgres: TemporaryPostgres) -> DatabaseUrls:
 
 
 @pytest.fixture
-def settings(database: DatabaseUrls, warehouse: DatabaseUrls, tmp_path: Path) -> Settings:
+def silent() -> Iterator[str]:
+    """A server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"postgresql://nobody:hidden@127.0.0.1:{server.getsockname()[1]}/nothing"
+
+
+@pytest.fixture
+def settings(database: DatabaseUrls, warehouse: DatabaseUrls, silent: str, tmp_path: Path) -> Settings:
     away = "postgresql://nobody:hidden@127.0.0.1:1/nothing"
+    connections = {"warehouse": warehouse.owner_url, "away": away, "silent": silent}
     return Settings.model_validate(
         {
             "database_url": database.app_url,
             "storage_path": tmp_path / "storage",
             "max_upload_size": 1_000_000,
             "import_timeout_s": 5,
-            "import_connections": f'{{"warehouse": "{warehouse.owner_url}", "away": "{away}"}}',
+            "import_connections": json.dumps(connections),
         }
     )
 
@@ -132,6 +142,12 @@ async def test_a_query_without_rows_is_no_data_set(queried: Query) -> None:
 async def test_a_query_that_takes_too_long_is_stopped(queried: Query) -> None:
     end = await queried("SELECT n, pg_sleep(100) IS NULL AS slept FROM generate_series(1, 2) AS n")
     assert end["problem"]["type"] == "/problems/import-timed-out"
+
+
+async def test_a_database_that_says_nothing_is_left_at_the_deadline(queried: Query) -> None:
+    end = await queried("SELECT 1 AS n", connection="silent")
+    assert end["problem"]["type"] == "/problems/import-timed-out"
+    assert "hidden" not in str(end)
 
 
 async def test_a_query_with_more_bytes_than_an_upload_may_have_is_stopped(queried: Query) -> None:

@@ -75,6 +75,7 @@ class Database:
             pool_timeout=settings.database_pool_timeout,
             pool_recycle=settings.database_pool_recycle,
             pool_pre_ping=True,
+            hide_parameters=True,  # what callers sent stays out of the log, also where a statement fails
             connect_args=_connect_args(settings.service_name),
         )
         return cls(engine, resilience or Resilience())

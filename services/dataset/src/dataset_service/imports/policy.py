@@ -25,6 +25,7 @@ _HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 # Nothing in which two readers of URLs could see different hosts: no userinfo, backslash, space or quote.
 _AUTHORITY = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
+_PRINTABLE = re.compile(r"https://[\x21-\x7e]+")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 
 
@@ -86,7 +87,7 @@ class AllowedSources:
     def redirected(self, before: WebAddress, location: str) -> WebAddress:
         """Where an answer sends on to, under the same rules."""
         target = urljoin(before.url, location)
-        if not target.startswith("https://"):
+        if not _PRINTABLE.fullmatch(target):
             raise ImportNotAllowed(f"{before.host} sends on to an address that is not https")
         return self.web(target)
 

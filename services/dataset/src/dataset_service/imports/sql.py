@@ -55,7 +55,7 @@ async def write_query(
         try:
             return await _write(connection, sql, target, limits, tell)
         finally:
-            connection.terminate()  # a polite end would wait for a server that hangs
+            connection.terminate()  # a polite end, or a rollback, would wait for a server that hangs
 
 
 async def _write(
@@ -64,14 +64,14 @@ async def _write(
     from dataset_service.imports.blocks import BlockWriter  # noqa: PLC0415 - pyarrow: 40 MiB that only some need
 
     n_rows = 0
-    async with connection.transaction(readonly=True, isolation="repeatable_read"):
-        statement = await connection.prepare(sql.query)
-        with room_needed(), BlockWriter(target, _schema(sql, statement.get_attributes())) as writer:
-            async for block in _blocks(statement, writer.n_columns):
-                n_bytes = await to_thread_whole(writer.write, block)
-                limits.check_size(n_bytes)
-                n_rows += len(block)
-                tell(n_bytes, n_rows)
+    await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")  # it ends with the connection
+    statement = await connection.prepare(sql.query)
+    with room_needed(), BlockWriter(target, _schema(sql, statement.get_attributes())) as writer:
+        async for block in _blocks(statement, writer.n_columns):
+            n_bytes = await to_thread_whole(writer.write, block)
+            limits.check_size(n_bytes)
+            n_rows += len(block)
+            tell(n_bytes, n_rows)
     return n_rows
 
 
