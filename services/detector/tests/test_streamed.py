@@ -12,7 +12,7 @@ from detector_service.child.in_order import in_order
 from detector_service.compile import run_graph
 from detector_service.domain import Unfit
 from detector_service.features import SourceColumn
-from detector_service.streamed import RowStream, fit_streamed, is_streamed
+from detector_service.streamed import RowStream, fit_streamed
 from detector_service.supervision import Supervision, supervise
 from detector_service.thresholds import Target
 from detector_service.training import FitRequest, TrainedDetector, fit_detector
@@ -51,7 +51,7 @@ def in_blocks(rows: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
 def streamed(
     wanted: FitRequest, rows: NDArray[np.float64], folder: Path, supervision: Supervision | None = None
 ) -> TrainedDetector:
-    stream = RowStream(lambda: in_blocks(rows), len(rows), folder, 2)
+    stream = RowStream(lambda: in_blocks(rows), np.ascontiguousarray, len(rows), folder, 2)
     found = fit_streamed(wanted, stream, ignore_stage, supervision or Supervision())
     assert list(folder.iterdir()) == []
     return found
@@ -79,9 +79,10 @@ def _without_scores(trained: TrainedDetector) -> dict[str, Any]:
         request(),
         request(n_estimators=7, max_samples=100, max_features=0.7),
         request(n_estimators=7, max_samples=0.01, bootstrap=True),
+        request(n_estimators=4, max_samples=600),
         request("INNE", n_estimators=20),
     ],
-    ids=["forest", "forest-of-few-columns", "forest-drawn-with-replacement", "spheres"],
+    ids=["forest", "forest-of-few-columns", "forest-drawn-with-replacement", "deep-forest", "spheres"],
 )
 def test_the_same_rows_are_drawn_and_the_same_is_learned_from_them(wanted: FitRequest, tmp_path: Path) -> None:
     found = streamed(wanted, table(), tmp_path)
@@ -133,19 +134,9 @@ def test_a_column_without_any_value_is_named(tmp_path: Path) -> None:
 
 
 def test_a_stream_of_other_rows_than_were_announced_is_no_training(tmp_path: Path) -> None:
-    stream = RowStream(lambda: in_blocks(table()), N_ROWS + 1, tmp_path, 1)
+    stream = RowStream(lambda: in_blocks(table()), np.ascontiguousarray, N_ROWS + 1, tmp_path, 1)
     with pytest.raises(RuntimeError, match="has 6000 rows, not 6001"):
         fit_streamed(request(), stream, ignore_stage, Supervision())
-
-
-def test_what_is_streamed_is_much_numeric_and_looked_at_in_part() -> None:
-    text = tuple(SourceColumn(name=name, type="string", categories="onehot") for name in "abc")
-    assert is_streamed(request(), 3_000_000)
-    assert is_streamed(request("INNE"), 3_000_000)
-    assert not is_streamed(request(), 2_000_000)
-    assert not is_streamed(request(max_samples=0.5), 3_000_000)
-    assert not is_streamed(request(columns=text), 3_000_000)
-    assert not is_streamed(request("KNN"), 3_000_000)
 
 
 def test_work_of_many_threads_comes_in_the_order_of_its_items() -> None:

@@ -52,7 +52,7 @@ class Sandbox:
     """Starts children. memory_limit_mb: of data, MiB, per child."""
 
     def __init__(self, memory_limit_mb: int) -> None:
-        self._memory_limit_mb = memory_limit_mb
+        self.memory_limit_mb = memory_limit_mb
 
     async def run(self, kind: str, folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any]:
         """Do `kind` of work in a child; its answer. Ends the child when cancelled.
@@ -62,7 +62,7 @@ class Sandbox:
         (folder / REQUEST).write_bytes(orjson.dumps(request))
         with (folder / ERRORS).open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "detector_service.child", kind, str(folder), str(self._memory_limit_mb)),
+                *(sys.executable, "-m", "detector_service.child", kind, str(folder), str(self.memory_limit_mb)),
                 stdin=asyncio.subprocess.PIPE,  # its end tells the child that this process is gone
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
@@ -80,7 +80,7 @@ class Sandbox:
         return self._answer(folder, code)
 
     def _answer(self, folder: Path, code: int) -> dict[str, Any]:
-        limit_mb = self._memory_limit_mb
+        limit_mb = self.memory_limit_mb
         said = _end_of(folder / ERRORS)
         if code == OUT_OF_MEMORY or (code == -signal.SIGABRT and _NO_MEMORY in said):
             message = f"the work needs more than the {limit_mb} MiB that a job may have; use fewer rows or columns"

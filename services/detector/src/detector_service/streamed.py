@@ -24,42 +24,30 @@ from detector_service.supervision import Supervision
 from detector_service.training import FitRequest, OnStage, Origin, TrainedDetector, begun_digest, trained, verify
 
 if TYPE_CHECKING:
-    from detector_service.compile import Pipeline
+    from detector_service.compile import Pipeline, Source
 
 FloatMatrix = NDArray[np.float64]
 FloatVector = NDArray[np.float64]
 IntVector = NDArray[np.int64]
-Blocks = Callable[[], Iterator[FloatMatrix]]
-
-STREAMED_VALUES = 8_000_000
-"""Numbers, 64 MiB of them, up to which a table is trained on in memory."""
+Score = Callable[[FloatMatrix], FloatVector]
 
 
 class RowStream(NamedTuple):
-    """blocks: begins a pass over all rows, in order, as (n, n_columns) numbers. folder: for a file per column."""
+    """blocks: begins a pass over all rows, in order. numbers: makes (n, n_columns) numbers of a block, on any thread.
+    folder: for a file per column."""
 
-    blocks: Blocks
+    blocks: Callable[[], Iterator[Any]]
+    numbers: Callable[[Any], FloatMatrix]
     n_rows: int
     folder: Path
     n_threads: int
-
-
-def is_streamed(request: FitRequest, n_rows: int) -> bool:
-    """Whether these rows are many, numbers or dates all, and the algorithm looks at few of them."""
-    if request.algorithm not in SUBSAMPLERS or any(column.is_text for column in request.sources):
-        return False
-    given = {**get_algorithm(request.algorithm).defaults, **request.parameters}
-    taken = given["max_samples"]
-    n_taken = 256 if taken == "auto" else taken * n_rows if isinstance(taken, float) else taken
-    is_few = n_taken * given["n_estimators"] <= n_rows
-    return is_few and n_rows * len(request.feature_names) > STREAMED_VALUES
 
 
 def fit_streamed(
     request: FitRequest, stream: RowStream, on_stage: OnStage, supervision: Supervision
 ) -> TrainedDetector:
     """As `fit_detector`, of an algorithm that SUBSAMPLERS has, on columns that are no texts."""
-    from detector_service.compile import Source, compile_detector, scoring_model  # noqa: PLC0415 - onnx
+    from detector_service.compile import Source, compile_detector  # noqa: PLC0415 - onnx
 
     algorithm, subsampler = get_algorithm(request.algorithm), SUBSAMPLERS[request.algorithm]
     check_request(request, Rows(np.broadcast_to(0.0, (stream.n_rows, len(request.feature_names)))))
@@ -74,7 +62,7 @@ def fit_streamed(
         on_stage("fit", 0.3)
         subsampler.fit(estimator, sampled.numbers, features, stream.n_rows)
         on_stage("score", 0.35)
-        scores = _score(scoring_model(estimator, algorithm.name, features, source), stream, on_stage)
+        scores = _scores(_scoring(estimator, algorithm.name, features, source), stream, on_stage)
         scores += subsampler.shift(estimator, scores)
         estimator.decision_scores_ = scores
         estimator._process_decision_scores()  # noqa: SLF001 - as PyOD's own fit ends
@@ -99,7 +87,7 @@ def _survey(request: FitRequest, stream: RowStream, estimator: Any) -> tuple[_Sa
     digest, taken, first = begun_digest(request.feature_names), [], 0
     with ExitStack() as stack:
         columns = [_Column(number, column, stream, stack) for number, column in enumerate(request.sources)]
-        for block in stream.blocks():
+        for block in in_order(stream.n_threads, stream.numbers, stream.blocks()):
             for column in columns:
                 column.add(block, first)
             digest.update(block.data)
@@ -145,12 +133,22 @@ def _pipeline(request: FitRequest, columns: list[_Column]) -> "Pipeline":
     return Pipeline.joined(request.sources, [column.pipeline() for column in columns])
 
 
-def _score(model: Any, stream: RowStream, on_stage: OnStage) -> FloatVector:
-    """The graph's score of every row, (n_rows,). Raises Unfit naming the first row whose score is not finite."""
-    from detector_service.compile import GraphRun, check_finite  # noqa: PLC0415 - onnx
+def _scoring(estimator: Any, algorithm_name: str, features: FloatMatrix, source: "Source") -> Score:
+    """Raw rows to the graph's scores of them."""
+    from detector_service.compile import GraphRun, forest_pass, scoring_model  # noqa: PLC0415 - onnx
 
-    run, scores, done = GraphRun(model), np.empty(stream.n_rows), 0
-    for found in in_order(stream.n_threads, lambda block: run(block)["raw_score"], stream.blocks()):
+    if algorithm_name == "IForest" and source.pipeline.is_empty and (fast := forest_pass(estimator)) is not None:
+        return fast
+    run = GraphRun(scoring_model(estimator, algorithm_name, features, source))
+    return lambda rows: run(rows)["raw_score"]
+
+
+def _scores(score: Score, stream: RowStream, on_stage: OnStage) -> FloatVector:
+    """Of every row, (n_rows,). Raises Unfit naming the first row whose score is not finite."""
+    from detector_service.compile import check_finite  # noqa: PLC0415 - onnx
+
+    scores, done = np.empty(stream.n_rows), 0
+    for found in in_order(stream.n_threads, lambda block: score(stream.numbers(block)), stream.blocks()):
         check_finite(found, done + 1)
         scores[done : done + len(found)] = found
         done += len(found)

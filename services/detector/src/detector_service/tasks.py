@@ -11,6 +11,7 @@ from pynomaly_contracts.jobs import DetectBatchResult, EvaluateResult, TrainResu
 from detector_service.agreement import Agreement
 from detector_service.clients import DatasetClient, ModelClient
 from detector_service.keeping import KeptEvaluation, KeptTraining
+from detector_service.memory import check_fits
 from detector_service.part_keeping import keeping_parts
 from detector_service.repository import Lease
 from detector_service.sandbox import ARTEFACT, PARTS, ROWS, SCORED, Report, Sandbox
@@ -62,6 +63,7 @@ class TrainTask:
         )
 
     async def _train(self, lease: Lease, spec: TrainSpec, folder: Path, report: Report) -> Trained:
+        check_fits(spec, self._sandbox.memory_limit_mb)
         report("fetching rows", 0.0)
         await self._datasets.download_rows(spec.dataset_id, spec.dataset_version, folder / ROWS)
         request = {

@@ -1,24 +1,26 @@
 """Rows to a signed artefact."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from pynomaly_contracts.datasets import Column
 from pynomaly_scoring import Rows
 
 from detector_service.child.confinement import cores
-from detector_service.child.rows import read_blocks, read_labels
+from detector_service.child.rows import block_of, read_batches, read_blocks, read_labels
 from detector_service.child.usage import usage
 from detector_service.child.useless import column_warnings
 from detector_service.domain import Unfit
 from detector_service.features import source_columns
+from detector_service.memory import is_streamed
 from detector_service.sandbox import ARTEFACT, ROWS, Report
 from detector_service.signing import sign_artefact
 from detector_service.specs import TrainSpec
-from detector_service.streamed import FloatMatrix, RowStream, fit_streamed, is_streamed
+from detector_service.streamed import FloatMatrix, RowStream, fit_streamed
 from detector_service.supervision import Supervision, supervise
 from detector_service.thresholds import Target
 from detector_service.training import FitRequest, TrainedDetector, fit_detector
@@ -119,11 +121,12 @@ def _trained(
     def on_stage(stage: str, done: float) -> None:
         report(_STAGES.get(stage, stage), 0.1 + 0.85 * done)
 
-    if spec.n_rows is not None and is_streamed(wanted, spec.n_rows):
-        stream = RowStream(lambda: _numbers(folder / ROWS, spec), spec.n_rows, folder, cores())
+    if spec.n_rows is not None and is_streamed(spec, spec.n_rows):
+        stream = RowStream(lambda: read_batches(folder / ROWS), _numbers_of(spec), spec.n_rows, folder, cores())
         return fit_streamed(wanted, stream, on_stage, supervision)
     return fit_detector(wanted, read_rows(folder / ROWS, columns_of(spec)), on_stage, supervision)
 
 
-def _numbers(path: Path, spec: TrainSpec) -> Iterator[FloatMatrix]:
-    return (block.rows.numeric for block in read_blocks(path, columns_of(spec)))
+def _numbers_of(spec: TrainSpec) -> Callable[[tuple[int, pa.RecordBatch]], FloatMatrix]:
+    columns = columns_of(spec)
+    return lambda item: block_of(*item, columns).rows.numeric

@@ -26,13 +26,18 @@ def add_isolation_forest(graph: Graph, rows: str, estimator: Any, training: Any)
     scikit-learn compares float32(x) with its thresholds, so the graph casts x to float32 before the splits.
     """
     forest = estimator.detector_
-    mean_depth_scale = float(average_path_length(np.array([forest.max_samples_]))[0])
-    scale = -np.log(2.0) / (len(forest.estimators_) * mean_depth_scale)
-    pairs = zip(forest.estimators_, forest.estimators_features_, strict=True)
-    trees = [_isolation_tree(tree.tree_, features, scale) for tree, features in pairs]
+    trees = scaled_trees(forest)
     routed = graph.add("Cast", graph.add("Cast", rows, to=TensorProto.FLOAT), to=TensorProto.DOUBLE)
     exponent = add_tree_ensemble(graph, routed, trees)
     return graph.add("Add", graph.add("Exp", exponent), graph.constant(forest.offset_))
+
+
+def scaled_trees(forest: Any) -> list[Tree]:
+    """scikit-learn's trees, whose leaves add up to the logarithm of the score without its offset."""
+    mean_depth_scale = float(average_path_length(np.array([forest.max_samples_]))[0])
+    scale = -np.log(2.0) / (len(forest.estimators_) * mean_depth_scale)
+    pairs = zip(forest.estimators_, forest.estimators_features_, strict=True)
+    return [_isolation_tree(tree.tree_, features, scale) for tree, features in pairs]
 
 
 def _isolation_tree(tree: Any, features: IntVector, scale: float) -> Tree:

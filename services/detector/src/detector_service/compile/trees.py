@@ -83,7 +83,7 @@ def add_tree_ensemble(graph: Graph, source: str, trees: Sequence[Tree], *, apart
 
     apart: each tree's leaf by itself, (n_rows, n_trees).
     """
-    trees = _with_exact_sums(trees)
+    trees = with_exact_sums(trees)
     inner = _starts([len(tree.splits) for tree in trees])
     leaves = _starts([len(tree.leaf_values) for tree in trees])
     placed = list(zip(trees, inner, leaves, strict=True))
@@ -113,7 +113,7 @@ def _starts(lengths: Sequence[int]) -> IntVector:
     return np.cumsum([0, *lengths])[:-1]
 
 
-def _with_exact_sums(trees: Sequence[Tree]) -> list[Tree]:
+def with_exact_sums(trees: Sequence[Tree]) -> list[Tree]:
     """The trees with leaves on a common binary grid so fine that it costs half an ulp of the largest sum per tree.
 
     Every partial sum is then exact in float64, so a score is the same to the last bit in whatever order, and on
