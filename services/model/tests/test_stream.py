@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from pynomaly_chassis.configuration import Live
+from pynomaly_chassis.database import Database
+from pynomaly_chassis.flags import Flags
 from pynomaly_suite.served import served
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -209,3 +212,22 @@ async def test_who_does_not_read_is_held_back(register, client, open_stream: Ope
     (line,) = (line for line in figures.splitlines() if line.startswith(f'model_predictions_total{{model="{name}"}}'))
     n_scored = float(line.rpartition(" ")[2]) / 2000
     assert n_scored < n_sent
+
+
+async def test_streams_that_are_switched_off_are_refused_and_end_at_their_next_message(
+    app: FastAPI, make_settings, open_stream: Open
+) -> None:
+    settings = make_settings()
+    live = Live(settings)
+    flags = Flags("model", live, Database.open(settings))
+    app.state.streams = replace(app.state.streams, flags=flags)
+    async with open_stream() as stream:
+        assert (await ask(stream, data=ROW, id=1))["id"] == 1
+        live.replace(settings.model_copy(update={"streaming_enabled": False}))
+        with pytest.raises(ConnectionClosed) as closed:
+            await ask(stream, data=ROW)
+        with pytest.raises(InvalidStatus) as refused:
+            async with open_stream():
+                pass
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1001, "streaming is switched off")
+    assert json.loads(refused.value.response.body)["type"] == "/problems/feature-off"
