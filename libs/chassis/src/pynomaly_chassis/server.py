@@ -11,6 +11,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from pynomaly_chassis.http_protocol import ProblemProtocol
 from pynomaly_chassis.logs import configure_logs
 from pynomaly_chassis.reading import names_of
 from pynomaly_chassis.replaced import replaced_in
@@ -46,7 +47,7 @@ def serve(app: Callable[[], ASGIApp], settings: ServiceSettings, *, websocket_me
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=ProblemProtocol,
         ws="none" if websocket_message_bytes is None else WEBSOCKETS,
         ws_max_size=websocket_message_bytes or 0,
         ws_per_message_deflate=False,  # a small message's time, many times over
