@@ -1,27 +1,20 @@
 """Imports by https, from a real server with an authority of its own, into a real database and folder."""
 
-import asyncio
-import gzip
-import ipaddress
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import httpx
 import pytest
-from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from dataset_service.app import create_app
 from dataset_service.settings import Settings
 from dataset_service.tables import IMPORTS
 from pynomaly_chassis.jobs import Notifications, wait_for
 from pynomaly_suite.postgres import DatabaseUrls
+
+if TYPE_CHECKING:
+    from .conftest import Site
 
 CSV = b"a,b\n1,2.5\n3,4.5\n"
 PATH = "/api/v1/datasets/imports"
@@ -29,117 +22,8 @@ Ended = Callable[[str], Awaitable[dict[str, Any]]]
 Import = Callable[..., Awaitable[dict[str, Any]]]
 
 
-class Site:
-    """A web server by https: what it was asked, and what it holds back until it is told to go on."""
-
-    def __init__(self, folder: Path) -> None:
-        self.certificate = folder / "ca.pem"
-        self.key = folder / "key.pem"
-        self.asked: list[str] = []
-        self.headers: list[dict[str, str]] = []
-        self.reached, self.go_on = asyncio.Event(), asyncio.Event()
-        self.n_failures = 0
-        self.port = 0
-
-    def url(self, path: str, host: str = "localhost") -> str:
-        return f"https://{host}:{self.port}/{path}"
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(request.path_qs)
-        self.headers.append(dict(request.headers))
-        name = request.match_info["name"]
-        if name == "later.csv" and self.n_failures:
-            self.n_failures -= 1
-            return web.Response(status=503)
-        answers: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {
-            "to": self._redirect,
-            "loop": self._redirect,
-            "held.csv": self._held,
-            "cut.csv": self._cut,
-            "large.csv": self._large,
-        }
-        if name in answers:
-            return await answers[name](request)
-        bodies = {"t.csv": CSV, "later.csv": CSV, "t.csv.gz": gzip.compress(CSV), "bad.csv": b"a,b\n1\n"}
-        if name not in bodies:
-            return web.Response(status=404)
-        return web.Response(body=bodies[name], content_type="text/csv")
-
-    async def _redirect(self, request: web.Request) -> web.StreamResponse:
-        return web.Response(status=302, headers={"location": request.query.get("where", "/loop")})
-
-    async def _held(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"content-type": "text/csv", "content-length": str(len(CSV))})
-        await response.prepare(request)
-        await response.write(CSV[:8])
-        self.reached.set()
-        await self.go_on.wait()
-        await response.write(CSV[8:])
-        return response
-
-    async def _cut(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"content-length": "1000"})
-        await response.prepare(request)
-        await response.write(CSV)
-        assert request.transport is not None
-        request.transport.close()
-        return response
-
-    async def _large(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        await response.write(b"a\n")
-        for _ in range(20):  # 2 MB, of which the first half is too much
-            await response.write(b"1\n" * 50_000)
-        return response
-
-
-def make_certificate(site: Site) -> None:
-    """One that is its own authority, for localhost and its address."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    site.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    site.key.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-
-
-@asynccontextmanager
-async def serving(site: Site) -> AsyncIterator[None]:
-    app = web.Application()
-    app.router.add_get("/{name}", site.answer)
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(site.certificate, site.key)
-    runner = web.AppRunner(app, shutdown_timeout=1)
-    await runner.setup()
-    server = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
-    await server.start()
-    site.port = runner.addresses[0][1]
-    yield
-    site.go_on.set()
-    await runner.cleanup()
-
-
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    site = Site(tmp_path)
-    make_certificate(site)
-    async with serving(site):
-        yield site
-
-
-@pytest.fixture
-def settings(database: DatabaseUrls, tmp_path: Path, site: Site) -> Settings:
+def settings(database: DatabaseUrls, tmp_path: Path, site: "Site") -> Settings:
     return Settings.model_validate(
         {
             "database_url": database.app_url,
@@ -183,7 +67,7 @@ def imported(client: httpx.AsyncClient, ended: Ended) -> Import:
     return run
 
 
-async def test_a_file_by_https_becomes_a_data_set(client: httpx.AsyncClient, imported: Import, site: Site) -> None:
+async def test_a_file_by_https_becomes_a_data_set(client: httpx.AsyncClient, imported: Import, site: "Site") -> None:
     end = await imported(url=site.url("t.csv?token=secret"), target_column=None, description="from afar")
     assert (end["state"], end["progress"], end["problem"]) == ("succeeded", 1.0, None)
     assert (end["n_bytes"], end["total_bytes"], end["n_rows"], end["attempts"]) == (len(CSV), len(CSV), 2, 1)
@@ -196,7 +80,7 @@ async def test_a_file_by_https_becomes_a_data_set(client: httpx.AsyncClient, imp
 
 
 async def test_the_secret_in_an_address_is_neither_shown_nor_kept(
-    client: httpx.AsyncClient, imported: Import, site: Site, database: DatabaseUrls
+    client: httpx.AsyncClient, imported: Import, site: "Site", database: DatabaseUrls
 ) -> None:
     end = await imported(url=site.url("t.csv?token=secret"))
     assert end["url"] == site.url("t.csv")
@@ -208,14 +92,16 @@ async def test_the_secret_in_an_address_is_neither_shown_nor_kept(
     assert "secret" not in kept
 
 
-async def test_no_credentials_of_ours_and_no_cookies_go_to_a_source(imported: Import, site: Site) -> None:
+async def test_no_credentials_of_ours_and_no_cookies_go_to_a_source(imported: Import, site: "Site") -> None:
     await imported(url=site.url("t.csv"))
     assert {name.lower() for name in site.headers[0]} <= {
         *("host", "connection", "accept", "accept-encoding", "user-agent"),
     }
 
 
-async def test_reading_options_are_those_of_an_upload(client: httpx.AsyncClient, imported: Import, site: Site) -> None:
+async def test_reading_options_are_those_of_an_upload(
+    client: httpx.AsyncClient, imported: Import, site: "Site"
+) -> None:
     end = await imported(url=site.url("t.csv.gz"), header=False, target_column=None)
     assert end["state"] == "succeeded"
     source = (await client.get("/api/v1/datasets/t")).json()["source"]
@@ -235,26 +121,26 @@ async def test_reading_options_are_those_of_an_upload(client: httpx.AsyncClient,
     ids=["nothing there", "no table", "too large", "sent on to another host", "sent on without TLS", "sent in circles"],
 )
 async def test_what_cannot_be_imported_fails_once_and_leaves_nothing(
-    path: str, kind: str, imported: Import, site: Site, stored_files: Callable[[], list[str]]
+    path: str, kind: str, imported: Import, site: "Site", stored_files: Callable[[], list[str]]
 ) -> None:
     end = await imported(url=site.url(path))
     assert (end["state"], end["problem"]["type"], end["attempts"]) == ("failed", kind, 1)
     assert stored_files() == []
 
 
-async def test_a_redirect_within_what_is_allowed_is_followed(imported: Import, site: Site) -> None:
+async def test_a_redirect_within_what_is_allowed_is_followed(imported: Import, site: "Site") -> None:
     assert (await imported(url=site.url("to?where=/t.csv")))["state"] == "succeeded"
     assert site.asked == ["/to?where=/t.csv", "/t.csv"]
 
 
-async def test_a_source_that_is_away_for_a_moment_is_asked_again(imported: Import, site: Site) -> None:
+async def test_a_source_that_is_away_for_a_moment_is_asked_again(imported: Import, site: "Site") -> None:
     site.n_failures = 1
     end = await imported(url=site.url("later.csv"))
     assert (end["state"], end["attempts"]) == ("succeeded", 2)
 
 
 async def test_what_is_not_allowed_is_refused_at_once_and_says_which_setting_would(
-    client: httpx.AsyncClient, site: Site
+    client: httpx.AsyncClient, site: "Site"
 ) -> None:
     for source, setting in (
         ({"url": "https://example.com/a.csv"}, "IMPORT_ALLOWED_HOSTS"),
@@ -284,7 +170,7 @@ async def test_a_request_that_makes_no_sense_is_a_422(client: httpx.AsyncClient,
 
 
 async def test_an_import_is_cancelled_while_its_source_dawdles(
-    client: httpx.AsyncClient, ended: Ended, site: Site, stored_files: Callable[[], list[str]]
+    client: httpx.AsyncClient, ended: Ended, site: "Site", stored_files: Callable[[], list[str]]
 ) -> None:
     begun = (await client.post(PATH, json={"name": "t", "url": site.url("held.csv")})).json()
     await site.reached.wait()
@@ -296,8 +182,25 @@ async def test_an_import_is_cancelled_while_its_source_dawdles(
     assert again.status_code == 200  # asking twice is asking once
 
 
+async def test_how_much_has_come_is_told_while_it_comes(
+    client: httpx.AsyncClient, ended: Ended, site: "Site", database: DatabaseUrls
+) -> None:
+    begun = (await client.post(PATH, json={"name": "t", "url": site.url("held.csv")})).json()
+    told = Notifications(database.app_url, IMPORTS.progress_channel, application_name="test")
+    async with told.listening():
+        with told.subscription() as bell:
+            while (found := (await client.get(f"{PATH}/{begun['id']}")).json())["progress"] == 0 or not found[
+                "n_bytes"
+            ]:
+                await wait_for(bell, 0.2)
+    assert (found["state"], found["stage"], found["finished_at"]) == ("running", "reading", None)
+    assert (found["n_bytes"], found["total_bytes"], found["progress"]) == (8, len(CSV), pytest.approx(0.4))
+    site.go_on.set()
+    assert (await ended(begun["id"]))["state"] == "succeeded"
+
+
 async def test_a_name_that_was_taken_meanwhile_fails_the_import(
-    client: httpx.AsyncClient, upload: Any, ended: Ended, site: Site
+    client: httpx.AsyncClient, upload: Any, ended: Ended, site: "Site"
 ) -> None:
     begun = (await client.post(PATH, json={"name": "t", "url": site.url("held.csv")})).json()
     await site.reached.wait()
@@ -308,7 +211,7 @@ async def test_a_name_that_was_taken_meanwhile_fails_the_import(
     assert (await client.post(PATH, json={"name": "t", "url": site.url("t.csv")})).status_code == 409
 
 
-async def test_the_same_key_makes_one_import(client: httpx.AsyncClient, ended: Ended, site: Site) -> None:
+async def test_the_same_key_makes_one_import(client: httpx.AsyncClient, ended: Ended, site: "Site") -> None:
     wanted, key = {"name": "t", "url": site.url("t.csv")}, {"idempotency-key": "k"}
     first = await client.post(PATH, json=wanted, headers=key)
     await ended(first.json()["id"])
@@ -318,7 +221,7 @@ async def test_the_same_key_makes_one_import(client: httpx.AsyncClient, ended: E
 
 
 async def test_imports_are_listed_newest_first_in_pages(
-    client: httpx.AsyncClient, imported: Import, site: Site
+    client: httpx.AsyncClient, imported: Import, site: "Site"
 ) -> None:
     ids = [(await imported(url=site.url("t.csv"), name=f"t{number}"))["id"] for number in range(3)]
     page = (await client.get(PATH, params={"limit": 2})).json()
@@ -333,7 +236,7 @@ async def test_an_import_that_nobody_made_is_not_found(client: httpx.AsyncClient
 
 
 async def test_a_source_that_falls_silent_ends_by_the_deadline(
-    settings: Settings, site: Site, database: DatabaseUrls
+    settings: Settings, site: "Site", database: DatabaseUrls
 ) -> None:
     hurried = settings.model_copy(update={"import_timeout_s": 0.2})
     app = create_app(hurried)
@@ -352,7 +255,7 @@ async def test_a_source_that_falls_silent_ends_by_the_deadline(
 
 
 async def test_a_certificate_of_an_unknown_authority_is_refused(
-    settings: Settings, site: Site, database: DatabaseUrls
+    settings: Settings, site: "Site", database: DatabaseUrls
 ) -> None:
     app = create_app(settings.model_copy(update={"import_ca_file": None}))
     told = Notifications(database.app_url, IMPORTS.progress_channel, application_name="test")
