@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+import httpx
 import numpy as np
 import polars as pl
 import pytest
@@ -11,6 +12,7 @@ from pynomaly.errors import ArtefactRefused, Conflict, InvalidInput, NotFound, V
 from pynomaly_scoring import Scorer, TrustedKeys, generate_signing_key, open_artefact
 from pynomaly_suite import Suite
 
+pytestmark = pytest.mark.timeout(600)  # the first test trains, and a busy machine is no defect
 DATA = Path(__file__).parents[2] / "examples" / "data" / "vowels.csv"
 
 
@@ -54,6 +56,24 @@ def test_a_detector_is_changed_evaluated_and_deleted(client: Client, trained: st
     assert "sdk-spare" not in [each.name for each in client.detectors.list()]
     assert {each.name for each in client.algorithms.list()} >= {"IForest", "ECOD", "HBOS", "KNN", "LOF", "PCA"}
     assert "n_bins" in client.algorithms.get("HBOS").parameters_schema["properties"]
+
+
+def test_detectors_are_cloned_trained_again_and_compared(client: Client, trained: str) -> None:
+    clone = client.detectors.clone(trained, "sdk-clone", seed=1)
+    assert (clone.cloned_from, clone.algorithm, clone.seed) == (client.detectors.get(trained).id, "HBOS", 1)
+    client.detectors.train(clone.id, trained).wait(progress=False)
+    result = client.detectors.retrain(clone.id).wait(progress=False)
+    assert (result.model_version, result.before is not None) == ("2", True)
+    assert result.before is not None
+    assert (result.before.agreement, result.before.n_compared) == (1.0, result.n_rows)
+    assert client.models.version("sdk-clone", "2").lineage.retrained_from == "1"
+    evaluated = [each.model_version for each in client.detectors.evaluations(clone.id)]
+    assert evaluated == ["2", "1"]
+    found = client.detectors.compare([clone.id, trained], trained)
+    assert {item.name for item in found.items} == {"sdk-clone", "sdk"}
+    assert found.items[1].difference_interval is not None
+    with pytest.raises(NotFound, match="nobody"):
+        client.detectors.compare([trained, "nobody"], trained)
 
 
 def test_a_job_is_followed_and_listed(client: Client, trained: str) -> None:
@@ -138,6 +158,17 @@ def test_a_download_is_checked_against_digest_and_signature(
     with pytest.raises(InvalidInput, match="trusted_keys"):
         client.models.download(trained, "1", tmp_path / "b.zip", trusted_keys=tmp_path / "nowhere.pem")
     assert not (tmp_path / "b.zip").exists()
+
+
+def test_the_front_door_hands_on_parts_of_an_artefact_and_its_head(client: Client, suite: Suite, trained: str) -> None:
+    digest = client.models.version(trained, "1").digest
+    url = f"{suite.url}/api/v1/models/{trained}/versions/1/artefact"
+    head = httpx.head(url, timeout=60)
+    assert (head.status_code, head.headers["etag"], head.content) == (200, f'"{digest}"', b"")
+    part = httpx.get(url, headers={"range": "bytes=-4", "if-range": head.headers["etag"]}, timeout=60)
+    size = int(head.headers["content-length"])
+    assert (part.status_code, part.headers["content-range"]) == (206, f"bytes {size - 4}-{size - 1}/{size}")
+    assert httpx.get(url, headers={"if-none-match": head.headers["etag"]}, timeout=60).status_code == 304
 
 
 def test_a_downloaded_artefact_scores_without_any_service(
