@@ -173,7 +173,8 @@ def test_argo_rollouts_take_the_place_of_the_deployment(service: str, strategy: 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_settings_are_files_that_a_running_process_reads_again(service: str, render: "Render") -> None:
-    pod = render(service, "settings.LOG_LEVEL=DEBUG").one("Deployment", f"{service}-service")["spec"]["template"]["spec"]
+    found = render(service, "settings.LOG_LEVEL=DEBUG").one("Deployment", f"{service}-service")
+    pod = found["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert "envFrom" not in container
     assert {"name": "CONFIG_DIR", "value": "/etc/pynomaly/config"} in container["env"]

@@ -11,6 +11,7 @@ from detector_service.settings import WorkerSettings
 from gateway_service.__main__ import MIGRATIONS
 from gateway_service.settings import Settings as GatewaySettings
 from model_service.settings import Settings as ModelSettings
+from pydantic import SecretStr
 from pynomaly_chassis.migrations import migrate
 from pynomaly_chassis.reading import names_of
 from pynomaly_chassis.replaced import REPLACED
@@ -115,7 +116,8 @@ COMMAND = [sys.executable, "-m", "gateway_service", "serve"]
 @pytest.fixture(scope="module")
 def environment(postgres: TemporaryPostgres, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     urls = postgres.database("gateway")
-    migrate(GatewaySettings(database_url=urls.app_url, migration_database_url=urls.owner_url), MIGRATIONS)
+    app_url, owner_url = SecretStr(urls.app_url), SecretStr(urls.owner_url)
+    migrate(GatewaySettings(database_url=app_url, migration_database_url=owner_url), MIGRATIONS)
     return {
         "PATH": os.environ["PATH"],
         "PORT": "0",
