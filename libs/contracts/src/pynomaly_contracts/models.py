@@ -31,10 +31,11 @@ class Lineage(Answer):
     detector_name: str | None = None
     job_id: str | None = Field(default=None, description="Of the training job.")
     algorithm: str | None = None
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = Field(default={})
     seed: int | None = None
     contamination: float | None = None
     versions: dict[str, str] = Field(default={}, description="Library versions at training.")
+    retrained_from: str | None = Field(default=None, description="The version that a retraining was to follow.")
     previous_version: str | None = Field(default=None, description="The model's latest when this was registered.")
 
 
@@ -74,7 +75,7 @@ class ModelVersion(Resource):
     versions: dict[str, str] = Field(description="Library versions at training.", examples=[{"pyod": "3.6.7"}])
     lineage: Lineage = Lineage()
     notes: str | None = None
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default={})
     created_by: str | None = Field(default=None, description="The tenant that registered it.")
 
 
