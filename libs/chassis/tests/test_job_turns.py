@@ -1,5 +1,6 @@
 """Nobody starves: tenants take turns, whatever each of them queues."""
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -7,8 +8,10 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pynomaly_chassis.database import DatabaseUnavailable
 from pynomaly_chassis.ids import new_id
 from pynomaly_chassis.jobs import JobQueueFull, Lease, places
+from pynomaly_chassis.jobs.claiming import STALLED_S
 from pynomaly_chassis.jobs.places import position_of
 from pynomaly_chassis.jobs.workers import Presence
 
@@ -145,6 +148,28 @@ async def test_a_dead_workers_job_counts_as_running_no_more(repository: "JobData
     taken_over = await claim(repository, max_running=1)
     assert taken_over is not None
     assert taken_over.attempt == 2
+
+
+async def test_a_claimer_that_stops_in_the_middle_of_a_claim_holds_others_up_for_seconds_only(
+    repository: "JobDatabase",
+) -> None:
+    async def stop_in_the_middle() -> None:
+        async with repository.transaction() as tx:
+            assert await tx.queue.claim(30) is not None
+            claimed.set()
+            await others_went_on.wait()
+
+    await enqueue(repository, "a")
+    claimed, others_went_on = asyncio.Event(), asyncio.Event()
+    stopped = asyncio.create_task(stop_in_the_middle())
+    await claimed.wait()
+    async with asyncio.timeout(10 * STALLED_S):  # the connection is idle meanwhile, and is ended
+        lease = await claim(repository)
+    others_went_on.set()
+    with pytest.raises(DatabaseUnavailable):
+        await stopped
+    assert lease is not None
+    assert lease.attempt == 1
 
 
 async def test_one_job_too_many_is_refused_with_limit_and_count(repository: "JobDatabase") -> None:

@@ -11,7 +11,7 @@ from pynomaly_chassis.admin import Admin
 from pynomaly_chassis.app import Lifespan, create_service
 from pynomaly_chassis.background import heartbeat
 from pynomaly_chassis.bucket import STORAGE_CALLS, Bucket
-from pynomaly_chassis.configuration import Configuration
+from pynomaly_chassis.configuration import Configuration, Live
 from pynomaly_chassis.database import DATABASE_CALLS, Database
 from pynomaly_chassis.flags import Flags
 from pynomaly_chassis.health import Vitals
@@ -56,15 +56,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="Pynomaly detector service",
         description=DESCRIPTION,
         routers=[algorithms.router, evaluations.router, detectors.router, detectors.detect_router, jobs.router],
-        lifespan=_lifespan(settings, database, resilience, flags),
+        lifespan=_lifespan(configuration.live, database, resilience, flags),
         admin=Admin(configuration, flags, database),
     )
 
 
-def _lifespan(settings: Settings, database: Database, resilience: Resilience, flags: Flags) -> Lifespan:
+def _lifespan(live: Live[Settings], database: Database, resilience: Resilience, flags: Flags) -> Lifespan:
+    settings = live.now
     repository, keys = Repository(database), IdempotencyKeys(database, idempotency_keys)
     url = settings.database_url.get_secret_value()
-    limits = JobLimits(settings.job_time_limit_s, settings.max_queued_jobs_per_tenant)
     progress = Notifications(url, job_store.progress_channel, application_name=settings.service_name)
 
     @asynccontextmanager
@@ -77,13 +77,17 @@ def _lifespan(settings: Settings, database: Database, resilience: Resilience, fl
             app.state.detectors = DetectorService(repository, keys)
             app.state.evaluations = EvaluationService(repository, datasets)
             app.state.jobs = JobService(
-                repository, keys, datasets, models, progress=progress, limits=limits, flags=flags
+                repository, keys, datasets, models, progress=progress, limits=lambda: _limits(live.now), flags=flags
             )
             await stack.enter_async_context(progress.listening())
             await stack.enter_async_context(heartbeat(PURGE_S, keys.purge, at_start=True))
             yield
 
     return lifespan
+
+
+def _limits(settings: Settings) -> JobLimits:
+    return JobLimits(settings.job_time_limit_s, settings.max_queued_jobs_per_tenant)
 
 
 def create_worker_app(settings: WorkerSettings | None = None) -> FastAPI:

@@ -1,6 +1,6 @@
 """Use cases of jobs that are there: looked at, followed, cancelled, tried again, forgotten."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -44,8 +44,9 @@ class JobBook:
     """What is known of jobs."""
 
     def __init__(
-        self, repository: Repository, keys: IdempotencyKeys, progress: Notifications, limits: JobLimits
+        self, repository: Repository, keys: IdempotencyKeys, progress: Notifications, limits: Callable[[], JobLimits]
     ) -> None:
+        """limits: those of now."""
         self._repository, self._keys, self._progress, self._limits = repository, keys, progress, limits
 
     async def get(self, tenant_id: str, job_id: UUID) -> Job:
@@ -73,7 +74,7 @@ class JobBook:
     async def summary(self, tenant_id: str) -> JobSummary:
         """How many jobs there are, by state."""
         async with self._repository.transaction() as tx:
-            return await tx.jobs.summary(tenant_id, self._limits.max_queued)
+            return await tx.jobs.summary(tenant_id, self._limits().max_queued)
 
     async def cancel(self, tenant_id: str, job_id: UUID) -> Job:
         """A queued job is cancelled at once, a running one within 2 s. Raises JobNotFound, JobFinished."""
@@ -83,7 +84,7 @@ class JobBook:
         """202 with a new job that does the same. Raises JobNotFound, JobNotRetriable, JobQueueFull."""
 
         async def again(tx: Transaction, claim: Claim) -> CreatedAnswer:
-            retry_id = await tx.jobs.retry(tenant_id, job_id, headers=carried(), max_queued=self._limits.max_queued)
+            retry_id = await tx.jobs.retry(tenant_id, job_id, headers=carried(), max_queued=self._limits().max_queued)
             answer = CreatedAnswer(JobAccepted(job_id=retry_id), status=202, location=f"{JOBS}/{retry_id}")
             await claim.finish(tx.connection, answer)
             return answer

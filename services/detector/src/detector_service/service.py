@@ -1,7 +1,7 @@
 """Use cases of the API. Peers are asked before a transaction begins, never inside one."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -137,7 +137,7 @@ class JobService(JobBook):
         models: ModelClient,
         *,
         progress: Notifications,
-        limits: JobLimits,
+        limits: Callable[[], JobLimits],
         flags: Flags,
     ) -> None:
         super().__init__(repository, keys, progress, limits)
@@ -249,7 +249,7 @@ class JobService(JobBook):
                 headers=carried(),
                 detector_id=detector_id,
                 time_limit_s=time_limit_s,
-                max_queued=self._limits.max_queued,
+                max_queued=self._limits().max_queued,
             )
             answer = CreatedAnswer(JobAccepted(job_id=job_id), status=202, location=f"{JOBS}/{job_id}")
             await claim.finish(tx.connection, answer)
@@ -260,7 +260,7 @@ class JobService(JobBook):
         return answer
 
     def _check_time_limit(self, wanted_s: float | None) -> None:
-        most_s = self._limits.time_limit_s
+        most_s = self._limits().time_limit_s
         if wanted_s is not None and wanted_s > most_s:
             message = f"at most {most_s:g} here; whoever runs the suite can raise JOB_TIME_LIMIT_S"
             raise Invalid.field("body.time_limit_s", wanted_s, message)

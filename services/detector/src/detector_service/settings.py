@@ -28,7 +28,7 @@ class Settings(ServiceSettings):
         Field(description="Whether Combination and FeatureBagging train, where the flag was not switched at run time."),
     ] = True
     job_time_limit_s: Annotated[float, Field(ge=1, le=30 * 86400, description="Of one try at a job.")] = 86400.0
-    max_queued_jobs_per_tenant: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    max_queued_jobs_per_tenant: Annotated[int, RELOADABLE, Field(ge=1, le=1_000_000)] = 1000
 
 
 class KeySettings(BaseSettings):

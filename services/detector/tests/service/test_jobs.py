@@ -99,8 +99,6 @@ async def test_a_waiting_job_tells_its_place_and_a_running_one_none(ready: Any) 
     async with ready.worker_here():
         assert (await ready.until(first, lambda job: job.state == "running")).queue is None
         assert (await ready.until(second, lambda job: job.queue.position == 1)).state == "queued"
-        ready.peers.open_gate.set()
-        await ready.finished(second)
 
 
 async def test_a_failed_job_is_tried_again_as_a_new_one_that_names_it(ready: Any) -> None:

@@ -17,7 +17,11 @@ MAX_CRASHES = 3
 STALLED_S = 5
 """A claimer that stops in the middle of a claim loses its connection after so long, s, and the others go on."""
 
-_LOCK = sa.text("SELECT set_config('idle_in_transaction_session_timeout', :idle, true), pg_advisory_xact_lock(:key)")
+_LOCK = sa.text(
+    "SELECT set_config('idle_in_transaction_session_timeout', :idle, true), "
+    "set_config('lock_timeout', :patience, true), pg_advisory_xact_lock(:key)"
+)
+_PATIENCE_S = 30  # a crowd of workers that start at once, each of whose claims is quick
 _LOCK_KEY = 7_406_002  # arbitrary, and none of the migrations'
 
 # `waiting` leaps from tenant to tenant through the index of queued jobs.
@@ -58,7 +62,7 @@ async def tenants_in_turn(connection: AsyncConnection, max_running: int | None) 
 
 async def wait_for_claims(connection: AsyncConnection) -> None:
     """Return when no other transaction claims; until this one ends, none does."""
-    await connection.execute(_LOCK, {"idle": f"{STALLED_S}s", "key": _LOCK_KEY})
+    await connection.execute(_LOCK, {"idle": f"{STALLED_S}s", "patience": f"{_PATIENCE_S}s", "key": _LOCK_KEY})
 
 
 async def take_turn(connection: AsyncConnection, tenant_id: str) -> None:
