@@ -53,7 +53,7 @@ fault-test: $(READY) ## kill -9 at 50 instants per service, databases and disks 
 chaos: $(READY) ## faults between and kill -9 of real processes, in mid-work; ends with a table of figures (8 minutes)
 	@$(BIN)/python -m pytest tests/chaos --timeout 900
 
-bench: $(READY) ## what a prediction costs, beside MLServer, MLflow, BentoML, KServe (12 minutes, and 2.7 GB the first time); PEERS=0 leaves them out, ONLY="one_row start" other works, WRITE=1 puts the figures into the documents
+bench: $(READY) ## what a prediction costs, beside MLServer, MLflow, BentoML, KServe, and what data costs (20 minutes, and 2.8 GB the first time); PEERS=0 leaves them out, ONLY="one_row start" other works, WRITE=1 puts the figures into the documents
 	@$(BIN)/python tests/bench/run.py $(if $(filter 0,$(PEERS)),--no-peers) $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(WRITE),--write)
 
 clients-test: $(READY) ## clients that others wrote against the real suite: tritonclient, KServe's, MLflow's, MLServer's (1 minute, and 0.9 GB the first time)

@@ -25,6 +25,10 @@ def panels(found: Mapping[str, Any]) -> list[Panel]:
         drawn.append(("1,000 rows x 20 as JSON: ms to the answer (p50)", _figure(found["many_rows"], "p50_ms")))
     if "bulk" in found:
         drawn.append(("100,000 rows x 20: ms to the answer (p50)", _figure(found["bulk"], "p50_ms")))
+    if "upload" in found:
+        drawn.append(("Upload of 1,000,000 x 20 as CSV: s", found["upload"]))
+    if "forests" in found:
+        drawn.append(("Isolation Forest on 10,000,000 x 20, from the file: s", found["forests"]["large"]))
     return drawn
 
 

@@ -1,4 +1,4 @@
-"""make bench: what a prediction costs, beside the peers that serve the same forest, on this machine and in this run.
+"""make bench: what predictions and data cost, beside peers and floors, on this machine and in this run.
 
 python tests/bench/run.py [--quick] [--no-peers] [--only NAME ...] [--write]
 """
@@ -61,7 +61,7 @@ WORKS: dict[str, Callable[[Stage], Outcome]] = {
 IN_README = """\
 One Isolation Forest, served here and by MLServer, MLflow, BentoML and KServe in the same run: one core for the servers,
 one for the callers; ours with validation, verified signature, confidence and metrics on ([how it is measured, and where
-the time goes](docs/benchmarks.md), `make bench`):"""
+the time goes](docs/benchmarks.md), `make bench`). Uploads, trainings from a file, batches and lists have every core:"""
 PICTURED = "![The forest beside the peers: one row, 16 callers, 1,000 and 100,000 rows](images/bench.png)"
 OURS = ("onnxruntime", "numpy", "pyod", "scikit-learn", "uvicorn")
 
