@@ -108,20 +108,18 @@ def _of_rankings(labels: BoolVector, scores: FloatVector, anomalies: _Kind, norm
     return dict(zip(OF_RANKINGS, np.concatenate(blocks, axis=1), strict=True))
 
 
-def _groups(labels: BoolVector, scores: FloatVector) -> IntArray:
+def _groups(labels: BoolVector, scores: FloatVector) -> NDArray[np.int32]:
     """Of each row, the place of its score among the pooled groups, from the highest, (n_rows,)."""
-    places = np.unique(-scores, return_inverse=True)[1]
-    starts = pools(rank(labels, scores))
-    found: IntArray = np.searchsorted(starts, places, side="right") - 1
-    return found
+    highest = np.unique(-scores)[pools(rank(labels, scores))]
+    return (np.searchsorted(highest, -scores, side="right") - 1).astype(np.int32)
 
 
-def _counted(group: IntArray, kind: _Kind) -> Iterator[IntArray]:
+def _counted(group: NDArray[np.int32], kind: _Kind) -> Iterator[IntArray]:
     """Rows of a kind by group, (n, n_groups), of n samples at a time."""
     from scipy.sparse import coo_array  # noqa: PLC0415 - a second of import that only evaluations need
 
     shape = (int(group.max()) + 1, kind.drawn.shape[1])
-    ones = np.ones(len(kind.rows), np.int64)
+    ones = np.ones(len(kind.rows), np.int32)
     rows_by_group = coo_array((ones, (group[kind.rows], kind.block)), shape).tocsr()
     for begin in range(0, len(kind.drawn), _AT_ONCE):
         yield np.ascontiguousarray((rows_by_group @ kind.drawn[begin : begin + _AT_ONCE].T).T)
