@@ -51,7 +51,7 @@ _NEEDS: Mapping[str, _Need] = {
     "MCD": _Need(60, 150),
     "OCSVM": _Need(320, 300),
     "PCA": _Need(20, 150),
-    "QMCD": _Need(250, 300),
+    "QMCD": _Need(600, 300),
     "Sampling": _Need(230, 100),
 }
 _OTHERS = _Need(1000, 300)  # networks, which load PyTorch
