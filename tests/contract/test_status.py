@@ -7,8 +7,9 @@ from pynomaly_suite import Suite
 DATABASE = {("database", "transaction")}
 STORAGE = {("storage", "read"), ("storage", "write"), ("storage", "delete")}
 JOBS = {("dataset", "rows"), ("dataset", "upload"), ("model", "artefact"), ("model", "register")}
+ADMIN = ("/api/v1/admin/reload-config", "/api/v1/admin/feature-flags")
 ASKED_BY_THE_DOOR = {
-    (service, path) for service in ("dataset", "detector", "model") for path in ("/status", "/openapi.json")
+    (service, path) for service in ("dataset", "detector", "model") for path in ("/status", "/openapi.json", *ADMIN)
 }
 PASSED_ON = {
     "dataset": ("/api/v1/datasets",),
