@@ -55,7 +55,7 @@ class Portable:
         trained = fit_detector(wanted, rows, lambda _stage, _progress: None)
         (folder / "model.onnx").write_bytes(trained.model)
         last = Rows(rows.numeric[-N_ROWS:], None if rows.text is None else rows.text[-N_ROWS:])
-        scorer = Scorer(Artefact(trained.manifest, trained.model, "ab" * 32, 1))
+        scorer = Scorer(Artefact(trained.manifest, trained.model, "ab" * 32, 1, "cd" * 32))
         return cls(folder / "model.onnx", last, scorer.score_rows(last))
 
 
