@@ -100,3 +100,16 @@ def test_without_a_token_the_command_says_where_one_comes_from(
     monkeypatch.setenv("PYNOMALY_HOME", str(tmp_path))
     assert run(["admin", "reload"]) == 2
     assert "set ADMIN_TOKEN" in capsys.readouterr().err
+
+
+def test_the_token_of_this_machines_suite_stays_on_this_machine(
+    suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.delenv("ADMIN_TOKEN")
+    monkeypatch.setenv("PYNOMALY_HOME", str(tmp_path))
+    monkeypatch.setenv("PYNOMALY_URL", "http://pynomaly.invalid")
+    home = Home(tmp_path)
+    home.create()
+    ensure_admin_token(home)
+    assert run(["admin", "reload"]) == 2
+    assert "ADMIN_TOKEN is needed" in capsys.readouterr().err

@@ -4,13 +4,16 @@ import getpass
 import os
 import socket
 from enum import StrEnum
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
 import pynomaly
 from pynomaly.cli.output import Json, print_json, show_rows
 from pynomaly.cli.suite import connect, local_suite
+from pynomaly.core.wire import LOOPBACK
 
 if TYPE_CHECKING:
     from pynomaly_contracts.admin import ServiceResult, SuiteResult
@@ -45,7 +48,7 @@ Service = Annotated[Whose, typer.Option("--service", help="Whose; all: of every 
 def reload_(service: Service = Whose.ALL, as_json: Json = False) -> None:
     """Let services read their settings again; where one is wrong, that service changes nothing. Exit code 1 then."""
     with connect() as client:
-        result = client.admin.reload_config(service.value, token=_token())
+        result = client.admin.reload_config(service.value, token=_token(client.url))
     _ended(result, as_json, _changes)
 
 
@@ -53,7 +56,7 @@ def reload_(service: Service = Whose.ALL, as_json: Json = False) -> None:
 def list_(service: Service = Whose.ALL, as_json: Json = False) -> None:
     """Every switch and who moved it last."""
     with connect() as client:
-        result = client.admin.feature_flags(service.value, token=_token())
+        result = client.admin.feature_flags(service.value, token=_token(client.url))
     _ended(result, as_json, _switches)
 
 
@@ -70,24 +73,18 @@ def set_(
     by = f"{getpass.getuser()}@{socket.gethostname()}"[:128]
     with connect() as client:
         result = client.admin.set_feature_flags(
-            {name.upper(): wanted}, service.value, token=_token(), reason=reason, by=by
+            {name.upper(): wanted}, service.value, token=_token(client.url), reason=reason, by=by
         )
     _ended(result, as_json, _switches)
 
 
-def _token() -> str:
-    try:
-        token: str = local_suite().admin_token()
-    except pynomaly.PynomalyError:
-        token = _given_token()
-    return token
-
-
-def _given_token() -> str:
-    """Where no suite is installed."""
+def _token(url: str) -> str:
+    """ADMIN_TOKEN, else, for a suite on this machine alone, what its home keeps: it is nobody else's to see."""
     token = os.environ.get("ADMIN_TOKEN")
+    if not token and urlsplit(url).hostname in LOOPBACK and find_spec("pynomaly_suite"):
+        token = local_suite().admin_token()
     if not token:
-        raise pynomaly.errors.InvalidInput("ADMIN_TOKEN is needed: the token that the services were given")
+        raise pynomaly.errors.InvalidInput(f"ADMIN_TOKEN is needed: the token that the services at {url} were given")
     return token
 
 
