@@ -217,3 +217,17 @@ async def test_a_model_that_is_unloaded_while_its_load_is_followed_stays_out(loa
     assert (runtime.n_loaded, loader.n_loads) == (0, 1)
     await serving.follow_loads()
     assert runtime.n_loaded == 2
+
+
+async def test_a_version_that_is_deleted_while_its_load_is_followed_takes_no_room(loader: GatedLoader) -> None:
+    deleted, other = stored_version(), stored_version()
+    runtime = ModelRuntime(loader, budget_bytes=loader.scorer.n_bytes)
+    told: Any = Told(deleted)
+    serving = Serving(told, runtime, fresh_s=60, resolve_timeout_s=60)
+    following = asyncio.create_task(serving.follow_loads())
+    await loader.began.wait()
+    serving.dropped_version(deleted.id)
+    loader.gate.set()
+    assert await following
+    assert (runtime.has(deleted.id), runtime.is_kept(deleted.id)) == (False, False)
+    await runtime.get(other)

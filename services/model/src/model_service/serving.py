@@ -50,7 +50,7 @@ class Serving:
         self._looks: SingleFlight[Key, ServedModel] = SingleFlight()
         self._n_changes = 0
         self._database_away = False
-        self._dropped: set[UUID] = set()  # since the loads that are being followed were read
+        self._dropped: set[UUID] = set()  # models and versions, since the loads that are being followed were read
 
     def current(self, tenant_id: str, model_ref: str | None, version_ref: str | None) -> ServedModel | None:
         """The model if it is known and in memory. Never waits."""
@@ -89,6 +89,7 @@ class Serving:
 
     def dropped_version(self, version_id: UUID) -> None:
         """One version is to leave memory for good."""
+        self._dropped.add(version_id)
         self._runtime.drop_version(version_id)
 
     async def follow_loads(self) -> bool:
@@ -100,16 +101,19 @@ class Serving:
         return all([await self._follow_load(*each) for each in wanted])
 
     async def _follow_load(self, stored: StoredVersion, pinned: bool) -> bool:
-        if stored.model_id in self._dropped and not pinned:
+        if self._has_left(stored, pinned):
             return True
         try:
             await self._runtime.keep(stored, pinned=pinned)
         except ProblemError as error:
             log.warning("model.not_loaded", model=stored.model_name, version=stored.number, problem=error.type)
             return False
-        if stored.model_id in self._dropped and not pinned:  # while it was loaded
-            self._runtime.drop_model(stored.model_id)
+        if self._has_left(stored, pinned):  # while it was loaded
+            self._runtime.drop_version(stored.id)
         return True
+
+    def _has_left(self, stored: StoredVersion, pinned: bool) -> bool:
+        return stored.id in self._dropped or (stored.model_id in self._dropped and not pinned)
 
     async def close(self) -> None:
         """End every look."""
