@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from pynomaly_chassis.settings import MIN_TOKEN_CHARS
 
 if TYPE_CHECKING:
     from tests.images.conftest import Compose
@@ -27,6 +28,20 @@ def test_the_compose_file_is_valid() -> None:
     done = _config("-f", "docker-compose.yml")
     assert (done.returncode, done.stderr) == (0, "")
     assert set(orjson.loads(done.stdout)["services"]) >= SERVICES
+
+
+@pytest.mark.timeout(600)
+def test_whoever_has_the_admin_token_is_heard_by_every_service() -> None:
+    found = orjson.loads(_config("-f", "docker-compose.yml").stdout)
+    told = {
+        name: (service["environment"].get("ADMIN_TOKEN_FILE"), [each["source"] for each in service.get("secrets", ())])
+        for name, service in found["services"].items()
+        if name in SERVICES - {"detector-worker"}
+    }
+    assert {path for path, _ in told.values()} == {"/run/secrets/admin_token"}
+    assert all("admin_token" in secrets for _, secrets in told.values()), told
+    token = Path(found["secrets"]["admin_token"]["file"]).read_text().strip()
+    assert len(token) >= MIN_TOKEN_CHARS
 
 
 @pytest.mark.timeout(600)
