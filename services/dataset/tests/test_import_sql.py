@@ -8,10 +8,15 @@ from typing import Any
 
 import asyncpg
 import httpx
+import pyarrow.parquet as pq
 import pytest
+from dataset_service.imports.sources import SourceLimits
+from dataset_service.imports.sql import BLOCK_BYTES, write_query
 from dataset_service.settings import Settings
 from dataset_service.tables import IMPORTS
+from pydantic import SecretStr
 from pynomaly_chassis.jobs import Notifications, wait_for
+from pynomaly_contracts.imports import SqlSource
 from pynomaly_suite.postgres import DatabaseUrls
 from pynomaly_suite.testing import TemporaryPostgres
 
@@ -178,3 +183,35 @@ def test_connections_that_are_wrong_are_refused_without_being_shown(connections:
             {"database_url": "postgresql://a:b@c/d", "storage_path": tmp_path, "import_connections": connections}
         )
     assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("SELECT $1::int AS n", "takes parameters"),
+        ("SELECT date '0044-03-15 BC' AS day", "cannot be read"),
+        ("SELECT timestamp '0044-03-15 BC' AS at", "cannot be read"),
+    ],
+    ids=["parameter", "day-before-christ", "moment-before-christ"],
+)
+async def test_a_query_that_can_never_be_read_is_refused_once(query: str, said: str, queried: Query) -> None:
+    end = await queried(query)
+    assert (end["problem"]["type"], end["attempts"]) == ("/problems/import-source-refused", 1)
+    assert said in end["problem"]["detail"]
+
+
+async def test_a_text_of_one_byte_is_that_text(client: httpx.AsyncClient, queried: Query) -> None:
+    await queried("""SELECT 'r'::"char" AS kind""")
+    assert (await client.get("/api/v1/datasets/t/rows", headers={"accept": "text/csv"})).text == "kind\nr\n"
+
+
+async def test_wide_rows_come_few_at_a_time(warehouse: DatabaseUrls, tmp_path: Path) -> None:
+    n_bytes, target = 200_000, tmp_path / "rows"
+    sql = SqlSource(connection="w", query="SELECT repeat('x', 200000) AS text FROM generate_series(1, 400)")
+    limits = SourceLimits(max_bytes=10**9, connect_timeout_s=60, idle_timeout_s=60)
+    url = SecretStr(warehouse.owner_url)
+    assert await write_query(sql, url, target, limits, lambda *_: None, timeout_s=600) == 400
+    found = pq.read_metadata(target)
+    groups = [found.row_group(number).num_rows for number in range(found.num_row_groups)]
+    assert sum(groups) == 400
+    assert max(groups) * n_bytes <= BLOCK_BYTES

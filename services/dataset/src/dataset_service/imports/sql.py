@@ -23,8 +23,12 @@ from dataset_service.imports.sources import Counted, SourceLimits
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from dataset_service.imports.blocks import BlockWriter
+
+FIRST_ROWS = 16  # of an unknown width
 BLOCK_ROWS = 10_000
 BLOCK_CELLS = 500_000
+BLOCK_BYTES = 32 * 1024 * 1024
 _COMMENTS = re.compile(r"\s+|--[^\n]*\n?|/\*.*?\*/", re.DOTALL)
 _READS = re.compile(r"(select|with|values|table)\b|\(", re.IGNORECASE)
 _INTEGERS = frozenset({"int2", "int4", "int8", "oid"})
@@ -66,8 +70,10 @@ async def _write(
     n_rows = 0
     await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")  # it ends with the connection
     statement = await connection.prepare(sql.query)
+    if statement.get_parameters():
+        raise SourceRefused.of("body.sql.query", sql.query, "takes parameters; write their values in place of $1, $2")
     with room_needed(), BlockWriter(target, _schema(sql, statement.get_attributes())) as writer:
-        async for block in _blocks(statement, writer.n_columns):
+        async for block in _blocks(sql, await statement.cursor(), writer):
             n_bytes = await to_thread_whole(writer.write, block)
             limits.check_size(n_bytes)
             n_rows += len(block)
@@ -75,11 +81,21 @@ async def _write(
     return n_rows
 
 
-async def _blocks(statement: Any, n_columns: int) -> AsyncIterator[Sequence[Any]]:
-    cursor = await statement.cursor()
-    n_rows = max(1, min(BLOCK_ROWS, BLOCK_CELLS // n_columns))
-    while block := await cursor.fetch(n_rows):
+async def _blocks(sql: SqlSource, cursor: Any, writer: "BlockWriter") -> AsyncIterator[Sequence[Any]]:
+    """As many rows at a time as memory has room for, by those that came before."""
+    n_rows, most = FIRST_ROWS, max(1, min(BLOCK_ROWS, BLOCK_CELLS // writer.n_columns))
+    while block := await _fetched(sql, cursor, min(n_rows, most)):
         yield block
+        n_rows = max(1, BLOCK_BYTES // max(1, writer.row_bytes))
+
+
+async def _fetched(sql: SqlSource, cursor: Any, n_rows: int) -> Sequence[Any]:
+    try:
+        rows: Sequence[Any] = await cursor.fetch(n_rows)
+    except (ValueError, OverflowError) as error:  # of years before Christ, for one
+        message = f"gives a value that cannot be read here: {error}; leave it out, or make it a text by CAST"
+        raise SourceRefused.of("body.sql.query", sql.query, message) from error
+    return rows
 
 
 def _check_reads(sql: SqlSource) -> None:
