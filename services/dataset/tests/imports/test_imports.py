@@ -116,9 +116,18 @@ async def test_reading_options_are_those_of_an_upload(
         ("large.csv", "/problems/body-too-large"),
         ("to?where=https://127.0.0.1/t.csv", "/problems/import-not-allowed"),
         ("to?where=http://localhost/t.csv", "/problems/import-not-allowed"),
+        ("to?where=https://[nowhere/t.csv", "/problems/import-not-allowed"),
         ("loop", "/problems/import-source-refused"),
     ],
-    ids=["nothing there", "no table", "too large", "sent on to another host", "sent on without TLS", "sent in circles"],
+    ids=[
+        "nothing there",
+        "no table",
+        "too large",
+        "sent on to another host",
+        "sent on without TLS",
+        "sent nowhere",
+        "sent in circles",
+    ],
 )
 async def test_what_cannot_be_imported_fails_once_and_leaves_nothing(
     path: str, kind: str, imported: Import, site: "Site", stored_files: Callable[[], list[str]]
@@ -163,7 +172,14 @@ async def test_what_is_not_allowed_is_refused_at_once_and_says_which_setting_wou
         {"sql": {"connection": "warehouse", "query": "SELECT 1"}, "delimiter": ";"},
         {"url": "https://localhost/a", "name": "imports"},
     ],
-    ids=["no source", "two sources", "no TLS", "a file", "options of files for a query", "a reserved name"],
+    ids=[
+        "no source",
+        "two sources",
+        "no TLS",
+        "a file",
+        "options of files for a query",
+        "a reserved name",
+    ],
 )
 async def test_a_request_that_makes_no_sense_is_a_422(client: httpx.AsyncClient, wanted: dict[str, Any]) -> None:
     assert (await client.post(PATH, json={"name": "t", **wanted})).status_code == 422

@@ -86,9 +86,13 @@ class AllowedSources:
 
     def redirected(self, before: WebAddress, location: str) -> WebAddress:
         """Where an answer sends on to, under the same rules."""
-        target = urljoin(before.url, location)
+        message = f"{before.host} sends on to an address that is not https"
+        try:
+            target = urljoin(before.url, location)
+        except ValueError as error:  # half an IPv6 address, for one
+            raise ImportNotAllowed(message) from error
         if not _PRINTABLE.fullmatch(target):
-            raise ImportNotAllowed(f"{before.host} sends on to an address that is not https")
+            raise ImportNotAllowed(message)
         return self.web(target)
 
     def object(self, url: str) -> ObjectAddress:
