@@ -1,11 +1,14 @@
 """How a sender says that a file is to be read; what is not said is found out."""
 
-from pydantic import Field, field_validator
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, field_validator
 
 from pynomaly_contracts.base import ColumnName, Description, Request, ResourceName
 from pynomaly_contracts.datasets import DecimalMark, Delimiter, FileFormat
 
 _DELIMITER_WORDS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "\\t": "\t"}
+Word = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 
 
 class ReadingWanted(Request):
@@ -15,11 +18,11 @@ class ReadingWanted(Request):
     delimiter: Delimiter | None = Field(default=None, description="Also: comma, semicolon, tab, pipe.")
     decimal: DecimalMark | None = Field(default=None, description="The mark before decimals.")
     header: bool | None = Field(default=None, description="Whether the first line names the columns.")
-    encoding: str | None = Field(default=None, max_length=32, examples=["cp1252"])
-    null_words: list[str] | None = Field(
+    encoding: Word | None = Field(default=None, max_length=32, examples=["cp1252"])
+    null_words: list[Word] | None = Field(
         default=None, max_length=32, description="Separated by commas: what stands for a missing value, in any case."
     )
-    sheet: str | None = Field(default=None, max_length=64, description="Of an Excel file; default: the first.")
+    sheet: Word | None = Field(default=None, max_length=64, description="Of an Excel file; default: the first.")
 
     @field_validator("*", mode="before")
     @classmethod
