@@ -55,6 +55,8 @@ def test_a_value_out_of_range_is_refused(manifest: Manifest, field: str, value: 
         ("feature_names", [1, 2, 3]),
         ("feature_names", ["a", "b", "\ud800"]),
         ("contamination", 10**400),
+        ("parameters", {"n_estimators": 10**400}),
+        ("preprocessing", {"settings": [10**400]}),
         ("versions", {"pyod": 3}),
         ("score_distribution", {}),
     ],

@@ -13,7 +13,13 @@ def parse(document: bytes) -> object:
     """The document's value. ValueError: not UTF-8, not JSON, a duplicate key, a non-finite number, too deep
     (MAX_DEPTH)."""
     try:
-        value = json.loads(document.decode(), object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+        value = json.loads(
+            document.decode(),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse,
+            parse_float=_finite,
+            parse_int=_whole,
+        )
         json.dumps(value, ensure_ascii=False).encode()  # "\ud800" is JSON, and no Unicode
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
@@ -59,5 +65,11 @@ def _refuse(constant: str) -> NoReturn:
 def _finite(literal: str) -> float:
     value = float(literal)
     if not math.isfinite(value):
-        raise ValueError(f"{literal} overflows")
+        raise ValueError(f"{literal[:40]} overflows")
     return value
+
+
+def _whole(literal: str) -> int:
+    """What other readers of JSON can hold, if not exactly."""
+    _finite(literal)
+    return int(literal)
