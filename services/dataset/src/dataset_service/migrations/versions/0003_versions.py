@@ -16,7 +16,6 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.Text, nullable=False),
         sa.Column("n_rows", sa.BigInteger, nullable=False),
         sa.Column("columns", JSONB, nullable=False),
-        sa.Column("target_column", sa.Text),
         sa.Column("sha256", sa.Text, nullable=False),
         sa.Column("size_bytes", sa.BigInteger, nullable=False),
         sa.Column("source", JSONB),
