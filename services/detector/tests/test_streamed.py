@@ -1,5 +1,6 @@
 """A fit that never holds all rows gives the model of one that does."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -131,6 +132,24 @@ def test_a_column_without_any_value_is_named(tmp_path: Path) -> None:
     columns = tuple(SourceColumn(name=name, missing="median") for name in "abc")
     with pytest.raises(Unfit, match="column 'c' has no value in any row"):
         streamed(request(columns=columns), rows, tmp_path)
+
+
+def test_no_file_of_a_column_stays_open_between_blocks(tmp_path: Path) -> None:
+    n_open: list[int] = []
+
+    def counted() -> Iterator[NDArray[np.float64]]:
+        for block in np.split(table(), 6):
+            n_open.append(len([path for path in Path("/dev/fd").iterdir() if _is_within(path, tmp_path)]))
+            yield block
+
+    columns = tuple(SourceColumn(name=name, missing="median") for name in "abc")
+    stream = RowStream(counted, np.ascontiguousarray, N_ROWS, tmp_path, 1)
+    fit_streamed(request(columns=columns, n_estimators=5), stream, ignore_stage, Supervision())
+    assert n_open == [0] * 12
+
+
+def _is_within(descriptor: Path, folder: Path) -> bool:
+    return os.path.realpath(descriptor).startswith(str(folder))
 
 
 def test_a_stream_of_other_rows_than_were_announced_is_no_training(tmp_path: Path) -> None:

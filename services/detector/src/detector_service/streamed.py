@@ -7,9 +7,8 @@ that of a fit in memory, but for rounding.
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,15 +84,14 @@ def _survey(request: FitRequest, stream: RowStream, estimator: Any) -> tuple[_Sa
     """The rows that the estimator draws, and what is to be known of all. Raises Unfit naming a column and row."""
     numbers = SUBSAMPLERS[request.algorithm].draw(estimator, stream.n_rows, len(request.sources))
     digest, taken, first = begun_digest(request.feature_names), [], 0
-    with ExitStack() as stack:
-        columns = [_Column(number, column, stream, stack) for number, column in enumerate(request.sources)]
-        for block in in_order(stream.n_threads, stream.numbers, stream.blocks()):
-            for column in columns:
-                column.add(block, first)
-            digest.update(block.data)
-            begin, end = np.searchsorted(numbers, (first, first + len(block)))
-            taken.append(block[numbers[begin:end] - first])
-            first += len(block)
+    columns = [_Column(number, column, stream.folder) for number, column in enumerate(request.sources)]
+    for block in in_order(stream.n_threads, stream.numbers, stream.blocks()):
+        for column in columns:
+            column.add(block, first)
+        digest.update(block.data)
+        begin, end = np.searchsorted(numbers, (first, first + len(block)))
+        taken.append(block[numbers[begin:end] - first])
+        first += len(block)
     if first != stream.n_rows:
         raise RuntimeError(f"the data set has {first} rows, not {stream.n_rows}")
     pipeline = _pipeline(request, columns)
@@ -101,20 +99,23 @@ def _survey(request: FitRequest, stream: RowStream, estimator: Any) -> tuple[_Sa
 
 
 class _Column:
-    """One column as it passes: checked at once where that is all, else kept in a file until it is whole."""
+    """One column as it passes: checked at once where that is all, else kept in a file until it is whole.
 
-    def __init__(self, number: int, column: SourceColumn, stream: RowStream, stack: ExitStack) -> None:
+    The file is opened for each block: there may be more columns than a process may have files open.
+    """
+
+    def __init__(self, number: int, column: SourceColumn, folder: Path) -> None:
         self._number, self._column = number, column
-        self._path = stream.folder / f"column-{number}.f64"
-        is_learned = column.missing != "reject" or column.scaling != "none"
-        self._file: BinaryIO | None = stack.enter_context(self._path.open("wb")) if is_learned else None
+        self._path = folder / f"column-{number}.f64"
+        self._is_learned = column.missing != "reject" or column.scaling != "none"
 
     def add(self, block: FloatMatrix, first: int) -> None:
         from detector_service.compile.pipeline import check_values  # noqa: PLC0415 - onnx
 
         values = np.ascontiguousarray(block[:, self._number])
-        if self._file is not None:
-            self._file.write(values.data)
+        if self._is_learned:
+            with self._path.open("ab") as file:
+                file.write(values.data)
         elif len(values) and not np.isfinite(values.sum()):
             check_values(self._column, values, np.isnan(values), first_row=first + 1)
 
@@ -122,7 +123,7 @@ class _Column:
         """That of this column alone."""
         from detector_service.compile import Pipeline  # noqa: PLC0415 - onnx
 
-        values = np.zeros(1) if self._file is None else np.fromfile(self._path, np.float64)
+        values = np.fromfile(self._path, np.float64) if self._is_learned else np.zeros(1)
         self._path.unlink(missing_ok=True)
         return Pipeline.fit((self._column,), Rows(values.reshape(-1, 1)))
 
