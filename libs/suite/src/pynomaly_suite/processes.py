@@ -48,6 +48,7 @@ MIGRATIONS = tuple(
     for each in PROGRAMS
     if each.command == "serve"
 )
+JOBS_AT_A_TIME = ("WORKERS", "JOB_CONCURRENCY")
 SHUTDOWN_GRACE_S = 8  # for requests in flight; below the patience of Command.grace_s
 
 
@@ -57,8 +58,8 @@ def command_of(
     """How to start the program on this machine."""
     argv = (sys.executable, "-P", "-m", f"{program.service}_service", program.command)
     told = _settings(program, home, ports) | {"DATABASE_URL": database_url}
-    if program.command == "worker":
-        told |= {"WORKERS": environment.get("WORKERS") or str(jobs_at_a_time(os.cpu_count() or 1))}
+    if program.command == "worker" and not any(_is_said(name, home, environment) for name in JOBS_AT_A_TIME):
+        told["WORKERS"] = str(jobs_at_a_time(os.cpu_count() or 1))
     if program.command == "migrate":
         told["MIGRATION_DATABASE_URL"] = database_url
     return Command(program.name, argv, {**_usual(home, environment), **environment, **told}, home.log(program.name))
@@ -70,6 +71,12 @@ def _usual(home: Home, environment: Mapping[str, str]) -> dict[str, str]:
     if not environment.get("ADMIN_TOKEN"):
         usual["ADMIN_TOKEN_FILE"] = str(home.admin_token)
     return usual
+
+
+def _is_said(name: str, home: Home, environment: Mapping[str, str]) -> bool:
+    """Whether the worker finds the setting by itself, in its environment or in its folder of settings."""
+    folder = Path(environment.get("CONFIG_DIR") or home.config)
+    return any(environment.get(each) or (folder / each).is_file() for each in (name, f"{name}_FILE"))
 
 
 def jobs_at_a_time(n_cores: int) -> int:
