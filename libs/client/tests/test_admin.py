@@ -1,10 +1,13 @@
 """`client.admin` and `pynomaly admin`."""
 
 import json
+import os
+import socket
 from pathlib import Path
 
 import pytest
 from pynomaly import Client, errors
+from pynomaly.cli.admin import who_asks
 from pynomaly.cli.app import run
 from pynomaly_suite.keys import ensure_admin_token
 from pynomaly_suite.layout import Home
@@ -71,6 +74,13 @@ def test_a_flag_is_set_with_who_and_why(suite, says, capsys) -> None:
     sent = suite.asked[0].json()
     assert (sent["flags"], sent["reason"], "@" in sent["by"]) == ({"STREAMING_ENABLED": False}, "load", True)
     assert json.loads(capsys.readouterr().out)["results"][0]["answer"]["items"][0]["enabled"] is False
+
+
+def test_a_user_without_a_name_as_in_a_container_is_told_by_number() -> None:
+    def user_name() -> str:
+        raise KeyError("getpwuid(): uid not found: 54321")
+
+    assert who_asks(user_name) == f"{os.getuid()}@{socket.gethostname()}"
 
 
 def test_the_suite_of_this_machine_keeps_the_token_for_its_owner_alone(

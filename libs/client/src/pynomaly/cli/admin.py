@@ -3,6 +3,7 @@
 import getpass
 import os
 import socket
+from collections.abc import Callable
 from enum import StrEnum
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any
@@ -70,12 +71,20 @@ def set_(
 ) -> None:
     """Move a switch, in every replica of the services that have the feature."""
     wanted = {State.ON: True, State.OFF: False, State.SETTING: None}[state]
-    by = f"{getpass.getuser()}@{socket.gethostname()}"[:128]
     with connect() as client:
         result = client.admin.set_feature_flags(
-            {name.upper(): wanted}, service.value, token=_token(client.url), reason=reason, by=by
+            {name.upper(): wanted}, service.value, token=_token(client.url), reason=reason, by=who_asks()
         )
     _ended(result, as_json, _switches)
+
+
+def who_asks(user_name: Callable[[], str] = getpass.getuser) -> str:
+    """The user, by number where a container has no name for it, and the machine."""
+    try:
+        user = user_name()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"[:128]
 
 
 def _token(url: str) -> str:
