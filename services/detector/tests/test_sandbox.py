@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -59,6 +60,16 @@ def prepared(folder: Path, archive: bytes, keys: Keys, table: pa.Table) -> dict[
 def table(labels: list[Any], **columns: Any) -> pa.Table:
     n_rows = len(labels)
     return pa.table({"a": np.linspace(-1, 9, n_rows), "b": np.zeros(n_rows), "label": labels, **columns})
+
+
+def child_pids() -> set[int]:
+    """Of the children that there are now."""
+    children = psutil.Process().children()
+    return {each.pid for each in children if each.status() != psutil.STATUS_ZOMBIE and is_child(each)}
+
+
+def is_child(process: psutil.Process) -> bool:
+    return "detector_service.child" in process.cmdline()
 
 
 @pytest.mark.parametrize(
@@ -142,9 +153,50 @@ async def test_a_child_that_breaks_is_a_crash_with_its_last_words(tmp_path: Path
         await SANDBOX.run("evaluate", tmp_path, request, ignore)
 
 
+async def test_the_one_in_reserve_does_the_next_work_and_another_takes_its_place(
+    tmp_path: Path, archive: bytes, keys: Keys
+) -> None:
+    sandbox = Sandbox(4096, keeps_one=True)
+    seen: list[set[int]] = []
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        request = prepared(folder, archive, keys, table([0, 1] * 5))
+        assert (await sandbox.run("evaluate", folder, request, ignore))["n_rows"] == 10
+        seen.append(child_pids())
+    assert [len(pids) for pids in seen] == [1, 1, 1]
+    assert not seen[0] & seen[1]
+    await sandbox.close()
+    assert child_pids() == set()
+
+
+async def test_where_the_one_in_reserve_was_killed_another_does_the_work(
+    tmp_path: Path, archive: bytes, keys: Keys
+) -> None:
+    sandbox = Sandbox(4096, keeps_one=True)
+    request = prepared(tmp_path, archive, keys, table([0, 1] * 5))
+    await sandbox.run("evaluate", tmp_path, request, ignore)
+    for pid in child_pids():
+        child = psutil.Process(pid)
+        child.kill()
+        await asyncio.to_thread(child.wait, 30)
+    assert (await sandbox.run("evaluate", tmp_path, request, ignore))["n_rows"] == 10
+    await sandbox.close()
+
+
+async def test_the_one_in_reserve_tells_how_it_broke_too(tmp_path: Path, archive: bytes, keys: Keys) -> None:
+    sandbox = Sandbox(4096, keeps_one=True)
+    request = prepared(tmp_path, archive, keys, table([0, 1]))
+    await sandbox.run("evaluate", tmp_path, request, ignore)
+    (tmp_path / ROWS).unlink()
+    with pytest.raises(ChildCrashed, match=r"(?s)exit code 1 .*; it said: .*FileNotFoundError"):
+        await sandbox.run("evaluate", tmp_path, request, ignore)
+    await sandbox.close()
+
+
 async def test_a_child_ends_when_its_parent_closes_the_lifeline(tmp_path: Path) -> None:
     program = (
-        "import os, threading, detector_service.child.confinement as c; c.end_with_parent();"
+        "import os, threading, detector_service.child.confinement as c; c.watch_lifeline();"
         "os.write(1, b'up'); threading.Event().wait()"
     )
     child = await asyncio.create_subprocess_exec(

@@ -134,9 +134,11 @@ def _worker_lifespan(
             await stack.enter_async_context(heartbeat(PURGE_S, lambda: stash.sweep(repository), at_start=True))
             kept = timedelta(days=settings.job_retention_days)
             await stack.enter_async_context(heartbeat(PURGE_S, lambda: repository.forget_jobs(kept), at_start=True))
+            sandbox = Sandbox(settings.job_memory_limit_mb, keeps_one=True)
+            stack.push_async_callback(sandbox.close)
             worker = Worker(
                 terms,
-                _tasks(settings, session, stash),
+                _tasks(settings, session, stash, sandbox),
                 lanes=settings.workers,
                 poll_s=settings.job_poll_s,
                 registry=registry,
@@ -152,10 +154,10 @@ def _worker_lifespan(
     return lifespan
 
 
-def _tasks(settings: WorkerSettings, session: ResilientSession, stash: Stash) -> dict[str, Task]:
+def _tasks(settings: WorkerSettings, session: ResilientSession, stash: Stash, sandbox: Sandbox) -> dict[str, Task]:
     datasets = DatasetClient(session, settings.dataset_service_url, is_batch=True)
     models = ModelClient(session, settings.model_service_url, is_batch=True)
-    sandbox, trusted = Sandbox(settings.job_memory_limit_mb), settings.trusted_keys_path
+    trusted = settings.trusted_keys_path
     return {
         "train": TrainTask(
             datasets, models, sandbox, stash, signing_key=settings.signing_key_path, trusted_keys=trusted

@@ -5,10 +5,7 @@ share, such as its database's password, the child does not get.
 """
 
 import asyncio
-import contextlib
-import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ import orjson
 from pynomaly_contracts.problems import Problem
 
 from detector_service.child.confinement import OUT_OF_MEMORY
+from detector_service.children import Children, end
 from detector_service.errors import MemoryLimitReached
 
 REQUEST, ANSWER, REFUSAL, ERRORS = "request.json", "answer.json", "problem.json", "stderr.log"
@@ -24,7 +22,6 @@ ROWS, ARTEFACT, SCORED = "rows.arrows", "artefact.zip", "scored.parquet"
 ARTEFACT_BEFORE = "before.zip"
 PARTS = "parts"
 """A folder of scores, a file per part of the rows."""
-_SECRETS = ("DATABASE_URL", "PASSWORD", "SECRET", "TOKEN", "CREDENTIAL", "ACCESS_KEY", "ACCOUNT_KEY")
 _QUOTED_CHARS = 500
 _NO_MEMORY = "std::bad_alloc"  # the last word of a native library that lets nobody catch it
 Report = Callable[[str, float], None]
@@ -49,10 +46,14 @@ class ChildCrashed(Exception):
 
 
 class Sandbox:
-    """Starts children. memory_limit_mb: of data, MiB, per child."""
+    """Has work done by children.
 
-    def __init__(self, memory_limit_mb: int) -> None:
+    memory_limit_mb: of data, MiB, per child. keeps_one: a child in reserve, once there was work, until `close`.
+    """
+
+    def __init__(self, memory_limit_mb: int, *, keeps_one: bool = False) -> None:
         self.memory_limit_mb = memory_limit_mb
+        self._children = Children(memory_limit_mb, keeps_one=keeps_one)
 
     async def run(self, kind: str, folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any]:
         """Do `kind` of work in a child; its answer. Ends the child when cancelled.
@@ -60,24 +61,18 @@ class Sandbox:
         Raises ChildRefused, ChildCrashed, MemoryLimitReached.
         """
         (folder / REQUEST).write_bytes(orjson.dumps(request))
-        with (folder / ERRORS).open("wb") as errors:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "detector_service.child", kind, str(folder), str(self.memory_limit_mb)),
-                stdin=asyncio.subprocess.PIPE,  # its end tells the child that this process is gone
-                stdout=asyncio.subprocess.PIPE,
-                stderr=errors,
-                env=_harmless_environment(),
-                start_new_session=True,
-            )
+        process = await self._children.start(kind, folder, folder / ERRORS)
         try:
             await _follow(process, report)
             code = await process.wait()
         finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):  # it ended just now
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+            await end(process)
+        await self._children.keep_one()
         return self._answer(folder, code)
+
+    async def close(self) -> None:
+        """End the child in reserve."""
+        await self._children.close()
 
     def _answer(self, folder: Path, code: int) -> dict[str, Any]:
         limit_mb = self.memory_limit_mb
@@ -106,9 +101,3 @@ async def _follow(process: asyncio.subprocess.Process, report: Report) -> None:
     async for line in process.stdout:
         stage, progress = orjson.loads(line)
         report(stage, progress)
-
-
-def _harmless_environment() -> dict[str, str]:
-    """Without secrets, and without GPUs: the same rows and seed give the same model on every machine."""
-    kept = {name: value for name, value in os.environ.items() if not any(word in name for word in _SECRETS)}
-    return {**kept, "CUDA_VISIBLE_DEVICES": ""}

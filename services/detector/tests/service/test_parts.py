@@ -14,12 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from detector_service.clients import DatasetClient, ModelClient
+from detector_service.part_keeping import keeping_parts
 from detector_service.repository import Lease, Repository
-from detector_service.sandbox import ChildCrashed, Sandbox
+from detector_service.sandbox import PARTS, ChildCrashed, Sandbox, part_name
 from detector_service.stash import Stash
 from detector_service.tasks import DetectBatchTask
 from obstore.store import LocalStore
-from pynomaly_chassis.bucket import Bucket
+from pynomaly_chassis.bucket import Bucket, StorageUnavailable
 from pynomaly_chassis.ids import new_id
 from pynomaly_contracts.jobs import DetectBatchResult
 from pynomaly_resilience import ResilientSession
@@ -41,12 +42,29 @@ def _shorten(file: Path, share: float) -> None:
     os.truncate(file, int(file.stat().st_size * share))
 
 
+class Forgetful(Stash):
+    """Storage that is away for the next so many writes."""
+
+    n_failures = 0
+
+    def __init__(self, bucket: Bucket) -> None:
+        super().__init__(bucket)
+        self.kept: asyncio.Queue[str] = asyncio.Queue()
+
+    async def keep_part(self, lease: Lease, name: str, content: bytes) -> None:
+        if self.n_failures:
+            self.n_failures -= 1
+            raise StorageUnavailable("away", retry_after_s=1)
+        await super().keep_part(lease, name, content)
+        self.kept.put_nowait(name)
+
+
 class Batch:
     """A batch of 1,000 rows in parts of 150, and tries at it."""
 
     def __init__(self, service: Any, repository: Repository, session: ResilientSession, folder: Path) -> None:
         self.service, self.repository, self.folder = service, repository, folder
-        self.stash = Stash(Bucket(LocalStore(folder / "stash", mkdir=True)))
+        self.stash = Forgetful(Bucket(LocalStore(folder / "stash", mkdir=True)))
         url, trusted = service.environment["DATASET_SERVICE_URL"], Path(service.environment["TRUSTED_KEYS_PATH"])
         self.datasets, models = BreakingOff(session, url), ModelClient(session, url)
         self.task = DetectBatchTask(self.datasets, models, Sandbox(4096), trusted, self.stash, part_rows=PART_ROWS)
@@ -120,6 +138,37 @@ async def test_a_batch_goes_on_after_the_last_whole_part_of_the_child_that_died(
     assert len(kept_later[0]) == N_ROWS // PART_ROWS
     assert {name: kept_later[0][name] for name in kept} == kept
     assert batch.parts() == {}
+
+
+async def test_a_storage_that_is_away_for_a_moment_costs_no_later_part(batch: Batch, tmp_path: Path) -> None:
+    lease = await batch.lease()
+    batch.stash.n_failures = 1
+    async with asyncio.timeout(60), keeping_parts(batch.stash, lease, tmp_path, ignore, PART_ROWS) as told:
+        for number in range(2):
+            (tmp_path / PARTS / part_name(number, PART_ROWS)).write_bytes(b"scores")
+            told("scoring", 0.5)
+            while batch.stash.n_failures:  # the first one is lost before the second is told
+                await asyncio.sleep(0)
+        kept = [await batch.stash.kept.get() for _ in range(2)]
+    assert kept == [part_name(number, PART_ROWS) for number in range(2)]
+
+
+async def test_no_batch_fails_for_parts_that_cannot_be_kept(batch: Batch) -> None:
+    undisturbed = batch.scored(await batch.run(await batch.lease(), ignore))
+    batch.stash.n_failures = N_ROWS
+    assert batch.scored(await batch.run(await batch.lease(), ignore)).equals(undisturbed)
+
+
+async def test_no_batch_fails_for_parts_that_cannot_be_dropped(batch: Batch) -> None:
+    lease = await batch.lease()
+
+    def block(stage: str, progress: float) -> None:
+        if stage == "storing":
+            for part in (batch.folder / "stash").glob("*/scored/*/*"):
+                part.unlink()
+                part.mkdir()
+
+    assert (await batch.run(lease, block)).n_rows == N_ROWS
 
 
 async def test_kept_scores_are_taken_as_they_are(batch: Batch) -> None:

@@ -9,16 +9,32 @@ import resource
 import signal
 import sys
 import threading
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _LOST_PARENT = 3
 OUT_OF_MEMORY = 4
 
 
-def end_with_parent() -> None:
-    """Die when the parent dies, however it does: by the kernel on Linux, by the end of standard input elsewhere."""
+def die_with_parent() -> None:
+    """Have the kernel end this process when the parent dies, where it does that: on Linux."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
+
+
+def read_order() -> bytes:
+    """The line on standard input that tells what to do; ends this process where none comes any more."""
+    line = b""
+    while not line.endswith(b"\n"):
+        piece = os.read(0, 64 * 1024)
+        if not piece:
+            os._exit(_LOST_PARENT)
+        line += piece
+    return line
+
+
+def watch_lifeline() -> None:
+    """Die at the end of standard input, from now on: the parent is gone, on whatever system."""
     threading.Thread(target=_watch_lifeline, daemon=True).start()
 
 
@@ -41,6 +57,14 @@ def private_stdout() -> int:
     mine = os.dup(1)
     os.dup2(2, 1)
     return mine
+
+
+def say_into(path: Path) -> None:
+    """Have standard error, and what libraries print, go to the end of a file."""
+    file = os.open(path, os.O_WRONLY | os.O_APPEND)
+    for standard in (1, 2):
+        os.dup2(file, standard)
+    os.close(file)
 
 
 def _watch_lifeline() -> None:
