@@ -36,7 +36,7 @@ class Lineage(Answer):
     contamination: float | None = None
     versions: dict[str, str] = Field(default={}, description="Library versions at training.")
     retrained_from: str | None = Field(default=None, description="The version that a retraining was to follow.")
-    previous_version: str | None = Field(default=None, description="The model's latest when this was registered.")
+    previous_version: str | None = Field(default=None, description="The number before, whatever became of it.")
 
 
 class VersionColumn(Answer):

@@ -88,7 +88,7 @@ def version_of(row: sa.Row[Any], model_name: str) -> ModelVersion:
 
 
 def _lineage(manifest: dict[str, Any], number: int) -> Lineage:
-    """Numbers have no gaps, so the latest at the time of registering was the one before."""
+    """Numbers are given without gaps; the one before may have been deleted since, or even before."""
     signed = {**(manifest.get("lineage") or {}), **manifest, "dataset_id": manifest.get("dataset_id") or None}
     return Lineage.model_validate({**signed, "previous_version": str(number - 1) if number > 1 else None})
 

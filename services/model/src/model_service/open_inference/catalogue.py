@@ -83,7 +83,7 @@ class Catalogue:
         await self.residency.load(tenant_id, model_ref, None)
 
     async def unload(self, tenant_id: str, model_ref: str) -> None:
-        """Every version out of memory, here and in every replica. Raises NotFound."""
+        """Every version that is not pinned out of memory, here and in every replica. Raises NotFound."""
         await self.residency.unload(tenant_id, model_ref)
 
 
