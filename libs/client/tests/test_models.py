@@ -45,6 +45,7 @@ def version_body(**changes: Any) -> dict[str, Any]:
 
 
 MOVE = {"id": ID, "alias": "champion", "from_version": "1", "to_version": "2", "at": NOW, "by": "default"}
+ALIAS = {"alias": "champion", "version": "2", "version_id": ID}
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def suite(peer, says, monkeypatch: pytest.MonkeyPatch):
         ("GET", f"{MODEL}/versions/2", version_body(notes="kept", labels={"stage": "review"})),
         ("PATCH", f"{MODEL}/versions/2", version_body(notes="new")),
         ("PUT", f"{MODEL}/aliases/champion", model_body()),
-        ("GET", f"{MODEL}/aliases", {"items": [{"alias": "champion", "version": "2", "version_id": ID}]}),
+        ("GET", f"{MODEL}/aliases", {"items": [ALIAS]}),
         ("GET", f"{MODEL}/aliases/champion/history", {"items": [{**MOVE, "reason": "better"}]}),
         ("GET", f"/api/v1/models/{ID}/versions/2/artefact", BYTES),
         ("DELETE", f"{MODEL}/versions/2", None),
@@ -131,6 +132,16 @@ def test_the_command_sends_what_is_said(suite, arguments: list[str], sent: Any) 
 def test_people_get_a_table(suite, capsys, arguments: list[str], shown: str) -> None:
     assert run(["models", *arguments]) == 0
     assert shown in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("shown", ["list", "history"])
+def test_people_read_moves_to_the_second(suite, says, capsys, shown: str) -> None:
+    exactly = "2026-01-01T00:00:00.123456Z"
+    suite.says("GET", f"{MODEL}/aliases", says({"items": [{**ALIAS, "at": exactly}]}))
+    suite.says("GET", f"{MODEL}/aliases/champion/history", says({"items": [{**MOVE, "at": exactly}]}))
+    assert run(["models", "alias", shown, "thyroid", *(["champion"] if shown == "history" else [])]) == 0
+    (cell,) = [word for word in capsys.readouterr().out.split() if word.startswith("2026")]
+    assert cell == "2026-01-01T00:00:00"
 
 
 def test_the_command_downloads_and_deletes_a_version(suite, tmp_path) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from pynomaly.cli.output import Json, Limit, print_json, say, show, show_list, show_rows
+from pynomaly.cli.output import Json, Limit, print_json, say, show, show_list
 from pynomaly.cli.suite import connect
 
 app = typer.Typer(help="Movable names of versions, and where they were.", no_args_is_help=True)
@@ -38,12 +38,8 @@ def set_(
 def list_(model: Ref, as_json: Json = False) -> None:
     """A model's aliases, by name."""
     with connect() as client:
-        found = [alias.model_dump(mode="json") for alias in client.models.aliases(model)]
-    if as_json:
-        print_json({"items": found})
-    else:
-        columns = ("alias", "version", "at", "by", "reason")
-        show_rows(columns, ([item[name] for name in columns] for item in found))
+        found = client.models.aliases(model)
+    show_list(found, ("alias", "version", "at", "by", "reason"), len(found), as_json)
 
 
 @app.command()

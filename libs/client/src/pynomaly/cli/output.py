@@ -85,7 +85,7 @@ def show_list(answers: "Iterable[BaseModel]", columns: Sequence[str], limit: int
 
 
 def _to_the_second(value: Any, name: str) -> Any:
-    return value[:19] if isinstance(value, str) and name.endswith("_at") else value
+    return value[:19] if isinstance(value, str) and (name == "at" or name.endswith("_at")) else value
 
 
 def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
