@@ -117,6 +117,34 @@ async def test_a_switch_is_told_to_those_that_heed_it(
         assert answer.status == 200
 
 
+async def test_a_stream_that_is_open_ends_at_its_next_message_after_the_door_is_switched_off(
+    guarded_door: str, peer: "Peer", http: aiohttp.ClientSession
+) -> None:
+    async def echo(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        async for message in socket:
+            await socket.send_str(message.data)
+        return socket
+
+    peer.handler = echo
+    async with http.ws_connect(f"{guarded_door}/api/v1/predict/stream") as stream:
+        await stream.send_str("one")
+        assert await stream.receive_str() == "one"
+        await _switch(http, guarded_door, False)
+        await stream.send_str("two")
+        ended = await stream.receive()
+    await _switch(http, guarded_door, None)
+    assert (ended.type, ended.data) == (aiohttp.WSMsgType.CLOSE, aiohttp.WSCloseCode.GOING_AWAY)
+
+
+async def _switch(http: aiohttp.ClientSession, door: str, enabled: bool | None) -> None:
+    """Of the door alone."""
+    body = {"flags": {"STREAMING_ENABLED": enabled}}
+    async with http.patch(f"{door}{FLAGS_PATH}", headers=BEARER, json=body) as answer:
+        assert answer.status == 200
+
+
 async def test_a_switch_that_nobody_heeds_is_refused(guarded_door: str, http: aiohttp.ClientSession) -> None:
     url, on = f"{guarded_door}{FLAGS_PATH}?service=all", {"flags": {"AUTOML_ENABLED": True}}
     async with http.patch(url, headers=BEARER, json=on) as answer:

@@ -1,7 +1,7 @@
 """WebSockets at the front door: passed on to the owner of their path, both ways, each side at the pace of the other."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ from gateway_service.errors import ServiceUnavailable
 from gateway_service.proxy import inbound, target
 
 HANDSHAKE_TIMEOUT_S, PING_S = 10.0, 20.0
-BAD_GATEWAY = 1014
+GOING_AWAY, BAD_GATEWAY = 1001, 1014
 # Codes that a close frame cannot carry: there was no frame, or it had none.
 _NO_FRAME = (None, 1005, 1006, 1015)
 _HANDSHAKE = "sec-websocket-"
@@ -41,7 +41,7 @@ class StreamProxy:
             self._admin.flags.require(Flag.STREAMING)
             async with self._connected(route, scope) as service:
                 await send({"type": "websocket.accept"})
-                await _relay(service, receive, send)
+                await _relay(service, receive, send, lambda: self._admin.flags.is_on(Flag.STREAMING))
         except ProblemError as error:
             await _deny(error, scope, send)
 
@@ -70,27 +70,36 @@ async def _deny(error: ProblemError, scope: Scope, send: Send) -> None:
     await send({"type": "websocket.http.response.body", "body": answer.body})
 
 
-async def _relay(service: aiohttp.ClientWebSocketResponse, receive: Receive, send: Send) -> None:
-    """Until either side closes: then the other is closed with the same code."""
-    ways = [asyncio.create_task(_to_service(service, receive)), asyncio.create_task(_to_client(service, send))]
+async def _relay(
+    service: aiohttp.ClientWebSocketResponse, receive: Receive, send: Send, is_on: Callable[[], bool]
+) -> None:
+    """Until either side closes, when the other is closed with the same code, or streams are switched off."""
+    ways = [asyncio.create_task(_to_service(service, receive, is_on)), asyncio.create_task(_to_client(service, send))]
     try:
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for way in ways:
             way.cancel()
-        for ended in await asyncio.gather(*ways, return_exceptions=True):
-            if isinstance(ended, Exception) and not isinstance(ended, OSError):  # OSError: that side is gone
-                raise ended
+        ends = await asyncio.gather(*ways, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception) and not isinstance(end, OSError):  # OSError: that side is gone
+                raise end
+    if ends[0] is True and isinstance(ends[1], asyncio.CancelledError):  # the client has not been told by the service
+        await send({"type": "websocket.close", "code": GOING_AWAY, "reason": "streaming is switched off"})
 
 
-async def _to_service(service: aiohttp.ClientWebSocketResponse, receive: Receive) -> None:
+async def _to_service(service: aiohttp.ClientWebSocketResponse, receive: Receive, is_on: Callable[[], bool]) -> bool:
+    """Whether it ended because streams are switched off."""
     while (message := await receive())["type"] == "websocket.receive":
+        if not is_on():
+            return True
         if message.get("text") is None:
             await service.send_bytes(message["bytes"])
         else:
             await service.send_str(message["text"])
     code = message.get("code")
-    await service.close(code=1001 if code in _NO_FRAME else code)
+    await service.close(code=GOING_AWAY if code in _NO_FRAME else code)
+    return False
 
 
 async def _to_client(service: aiohttp.ClientWebSocketResponse, send: Send) -> None:
