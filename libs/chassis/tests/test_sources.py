@@ -67,6 +67,12 @@ def test_a_file_that_is_no_value_is_refused_with_its_name(tmp_path: Path, conten
     assert said in _refused(tmp_path)["LOG_LEVEL"]
 
 
+def test_what_only_the_databases_driver_reads_is_refused_in_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "PGSSLMODE").write_text("verify-full")
+    assert "environment" in _refused(tmp_path)["PGSSLMODE"]
+    assert _read(tmp_path, PGSSLMODE="verify-full").service_name == "x"
+
+
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert "make it" in _refused(tmp_path / "missing")["CONFIG_DIR"]
 

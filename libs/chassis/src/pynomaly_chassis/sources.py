@@ -52,6 +52,7 @@ def read_sources(names: Iterable[str], environ: Mapping[str, str] = os.environ) 
     """
     given = {name: value for name, value in environ.items() if value}
     folder = read_folder(Path(given[CONFIG_DIR])) if CONFIG_DIR in given else {}
+    _check_readers(folder, given)
     names = tuple(names)
     inner = _with_files(folder, names)
     return Sources({**inner, **_with_files(given, names)}, inner)
@@ -82,6 +83,14 @@ def read_folder(folder: Path) -> dict[str, str]:
         told = "its file is empty, perhaps half written; write it aside and rename it, or remove it"
         raise SettingsRefused(*(SettingProblem(name, told) for name in empty))
     return found
+
+
+def _check_readers(folder: Mapping[str, str], given: Mapping[str, str]) -> None:
+    """PGSSLMODE and its like are the driver's, which sees no folder: nobody would insist on what they ask for."""
+    told = "is read by the database's driver, from the environment alone: set it there (in the charts: `environment`)"
+    unread = [name for name in folder if name.startswith("PG") and name not in given]
+    if unread:
+        raise SettingsRefused(*(SettingProblem(name, told) for name in unread))
 
 
 def _stamp(folder: Path) -> _Stamp:
