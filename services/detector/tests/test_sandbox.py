@@ -11,6 +11,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from detector_service.children import Children
 from detector_service.sandbox import ARTEFACT, ROWS, SCORED, ChildCrashed, ChildRefused, Sandbox
 from detector_service.signing import sign_artefact
 from detector_service.training import FitRequest, fit_detector
@@ -168,6 +169,16 @@ async def test_the_one_in_reserve_does_the_next_work_and_another_takes_its_place
     assert not seen[0] & seen[1]
     await sandbox.close()
     assert child_pids() == set()
+
+
+async def test_nobody_is_kept_for_work_that_does_not_come() -> None:
+    children = Children(4096, keeps_one=True, reserve_s=0.01)
+    await children.keep_one()
+    async with asyncio.timeout(60):
+        for child in map(psutil.Process, child_pids()):
+            await asyncio.to_thread(child.wait)
+    assert child_pids() == set()
+    await children.close()
 
 
 async def test_where_the_one_in_reserve_was_killed_another_does_the_work(

@@ -20,10 +20,10 @@ _SECRETS = ("DATABASE_URL", "PASSWORD", "SECRET", "TOKEN", "CREDENTIAL", "ACCESS
 
 
 class Children:
-    """Starts them under a memory limit, MiB of data each. keeps_one: in reserve, until `close`."""
+    """Starts them under a memory limit, MiB of data each. keeps_one: in reserve for reserve_s, until `close`."""
 
-    def __init__(self, memory_limit_mb: int, *, keeps_one: bool) -> None:
-        self._memory_limit_mb = memory_limit_mb
+    def __init__(self, memory_limit_mb: int, *, keeps_one: bool, reserve_s: float = RESERVE_S) -> None:
+        self._memory_limit_mb, self._reserve_s = memory_limit_mb, reserve_s
         self._keeps_one = keeps_one
         self._reserve: asyncio.subprocess.Process | None = None
         self._letting_go: asyncio.TimerHandle | None = None
@@ -33,9 +33,12 @@ class Children:
         told = orjson.dumps((kind, str(folder), str(errors))) + b"\n"
         with errors.open("wb") as file:
             process = self._taken()
-            if process is None or not await _tell(process, told):
-                process = await self._new(file)
-                await _tell(process, told)  # where it has ended already, its exit code tells how
+            if process is not None:
+                if await _has_taken(process, told):
+                    return process
+                await end(process)
+            process = await self._new(file)
+        await _has_taken(process, told)  # where it has not, its exit code tells why
         return process
 
     async def keep_one(self) -> None:
@@ -48,7 +51,7 @@ class Children:
                 await end(process)
                 return
             self._reserve = process
-            self._letting_go = asyncio.get_running_loop().call_later(RESERVE_S, self._let_go)
+            self._letting_go = asyncio.get_running_loop().call_later(self._reserve_s, self._let_go)
 
     async def close(self) -> None:
         """End the one in reserve, and keep none any more."""
@@ -88,15 +91,16 @@ async def end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def _tell(process: asyncio.subprocess.Process, told: bytes) -> bool:
-    """Whether it could be told; it may have ended."""
+async def _has_taken(process: asyncio.subprocess.Process, order: bytes) -> bool:
+    """Whether it says that it has read the order; it may have ended before."""
     assert process.stdin is not None  # noqa: S101 - asked for above
+    assert process.stdout is not None  # noqa: S101 - as above
     try:
-        process.stdin.write(told)
-        await process.stdin.drain()
-    except ConnectionError:
-        return False
-    return True
+        process.stdin.write(order)
+        return bool(await process.stdout.readline())
+    except BaseException:
+        await end(process)
+        raise
 
 
 def _harmless_environment() -> dict[str, str]:

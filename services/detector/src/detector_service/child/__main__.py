@@ -30,6 +30,7 @@ def main(memory_limit_mb: int, *, is_reserve: bool) -> None:
         if is_reserve:
             read_libraries()
         kind, folder, errors = json.loads(read_order())
+        os.write(channel, b"\n")  # the order is taken
         watch_lifeline()
         say_into(Path(errors))
         from detector_service.child.exchange import answer  # noqa: PLC0415 - only now, under the limit
