@@ -14,7 +14,6 @@ import typer
 import pynomaly
 from pynomaly.cli.output import Json, print_json, show_rows
 from pynomaly.cli.suite import connect, local_suite
-from pynomaly.core.wire import LOOPBACK
 
 if TYPE_CHECKING:
     from pynomaly_contracts.admin import ServiceResult, SuiteResult
@@ -89,6 +88,8 @@ def who_asks(user_name: Callable[[], str] = getpass.getuser) -> str:
 
 def _token(url: str) -> str:
     """ADMIN_TOKEN, else, for a suite on this machine alone, what its home keeps: it is nobody else's to see."""
+    from pynomaly.core.wire import LOOPBACK  # noqa: PLC0415 - httpx, which help does without
+
     token = os.environ.get("ADMIN_TOKEN")
     if not token and urlsplit(url).hostname in LOOPBACK and find_spec("pynomaly_suite"):
         token = local_suite().admin_token()
