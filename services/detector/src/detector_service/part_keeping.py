@@ -5,9 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import structlog
+from pynomaly_chassis.bucket import StorageUnavailable
+from pynomaly_chassis.storage import StorageFull
+
 from detector_service.repository import Lease
 from detector_service.sandbox import PARTS, ChildCrashed, Report, part_name
 from detector_service.stash import Stash
+
+log = structlog.get_logger()
 
 
 @asynccontextmanager
@@ -16,7 +22,7 @@ async def keeping_parts(
 ) -> AsyncIterator[Report]:
     """Puts what earlier tries kept into the folder, and keeps each part that appears there when the report is told.
 
-    Raises StorageUnavailable, StorageFull.
+    Raises StorageUnavailable where what was kept cannot be fetched.
     """
     (folder / PARTS).mkdir()
     parts = _PartKeeper(stash, lease, folder / PARTS, part_rows)
@@ -34,7 +40,7 @@ async def keeping_parts(
         raise
     finally:
         keeper.cancel()
-        await asyncio.gather(keeper, return_exceptions=True)  # what it could not keep is tried again below
+        await asyncio.gather(keeper, return_exceptions=True)
     await parts.keep()
 
 
@@ -60,10 +66,17 @@ class _PartKeeper:
             await self.keep()
 
     async def keep(self) -> None:
-        async with self._turn:
-            while (part := self._next).exists():
-                await self._stash.keep_part(self._lease, part.name, await asyncio.to_thread(part.read_bytes))
-                self._n_kept += 1
+        """What cannot be kept is tried again with the next part: no batch fails for what only a later try may need."""
+        try:
+            async with self._turn:
+                await self._keep()
+        except (StorageUnavailable, StorageFull) as error:
+            log.warning("part.not_kept", error=str(error))
+
+    async def _keep(self) -> None:
+        while (part := self._next).exists():
+            await self._stash.keep_part(self._lease, part.name, await asyncio.to_thread(part.read_bytes))
+            self._n_kept += 1
 
     @property
     def _next(self) -> Path:

@@ -16,7 +16,7 @@ from uuid import UUID
 import obstore
 import orjson
 from obstore.exceptions import AlreadyExistsError
-from pynomaly_chassis.bucket import Bucket
+from pynomaly_chassis.bucket import Bucket, StorageUnavailable
 from pynomaly_chassis.ids import utc_now
 from pynomaly_chassis.storage import remove_unfinished
 
@@ -70,9 +70,10 @@ class Stash:
             await self._bucket.put_new(_part_key(lease, name), content)
 
     async def drop_parts(self, lease: Lease, names: Iterable[str]) -> None:
-        """The batch is where it belongs: its parts are not needed any more."""
-        for name in names:
-            await self._bucket.delete(_part_key(lease, name))
+        """The batch is where it belongs: its parts are not needed any more. The sweep takes what is left."""
+        with suppress(StorageUnavailable):
+            for name in names:
+                await self._bucket.delete(_part_key(lease, name))
 
     async def sweep(self, repository: Repository) -> None:
         """Delete what is over 24 h old and belongs to no job that may still need it.

@@ -50,10 +50,12 @@ class Forgetful(Stash):
     def __init__(self, bucket: Bucket) -> None:
         super().__init__(bucket)
         self.kept: asyncio.Queue[str] = asyncio.Queue()
+        self.failed = asyncio.Event()
 
     async def keep_part(self, lease: Lease, name: str, content: bytes) -> None:
         if self.n_failures:
             self.n_failures -= 1
+            self.failed.set()
             raise StorageUnavailable("away", retry_after_s=1)
         await super().keep_part(lease, name, content)
         self.kept.put_nowait(name)
@@ -147,8 +149,7 @@ async def test_a_storage_that_is_away_for_a_moment_costs_no_later_part(batch: Ba
         for number in range(2):
             (tmp_path / PARTS / part_name(number, PART_ROWS)).write_bytes(b"scores")
             told("scoring", 0.5)
-            while batch.stash.n_failures:  # the first one is lost before the second is told
-                await asyncio.sleep(0)
+            await batch.stash.failed.wait()
         kept = [await batch.stash.kept.get() for _ in range(2)]
     assert kept == [part_name(number, PART_ROWS) for number in range(2)]
 
