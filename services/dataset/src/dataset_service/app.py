@@ -29,7 +29,7 @@ from dataset_service.collector import Collector
 from dataset_service.download import Downloads
 from dataset_service.imports import api as imports
 from dataset_service.imports.policy import AllowedSources
-from dataset_service.imports.repository import forget_secrets
+from dataset_service.imports.repository import forget_old, forget_secrets
 from dataset_service.imports.service import ImportService
 from dataset_service.imports.sources import SourceLimits
 from dataset_service.imports.task import ImportTask
@@ -69,6 +69,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def tidy() -> None:
         await keys.purge()
         await database.run(forget_secrets)
+        while await database.run(forget_old):
+            pass
         await collector.sweep(utc_now())
 
     @asynccontextmanager

@@ -8,8 +8,10 @@ import asyncpg
 import httpx
 import pytest
 from dataset_service.app import create_app
+from dataset_service.imports.repository import forget_old
 from dataset_service.settings import Settings
 from dataset_service.tables import IMPORTS
+from pynomaly_chassis.database import Database
 from pynomaly_chassis.jobs import Notifications, wait_for
 from pynomaly_suite.postgres import DatabaseUrls
 
@@ -244,6 +246,21 @@ async def test_imports_are_listed_newest_first_in_pages(
     rest = (await client.get(PATH, params={"limit": 2, "cursor": page["next_cursor"]})).json()
     assert [item["id"] for item in page["items"] + rest["items"]] == ids[::-1]
     assert (await client.get(PATH, params={"state": "failed"})).json()["items"] == []
+
+
+async def test_an_import_that_ended_over_30_days_ago_is_forgotten_and_its_data_set_is_not(
+    client: httpx.AsyncClient, imported: Import, site: "Site", database: DatabaseUrls, settings: Settings
+) -> None:
+    old, new = [await imported(url=site.url("t.csv"), name=name) for name in ("old", "new")]
+    connection = await asyncpg.connect(database.owner_url)
+    await connection.execute("UPDATE jobs SET finished_at = finished_at - interval '31 days' WHERE id = $1", old["id"])
+    await connection.close()
+    own = Database.open(settings)
+    assert [await own.run(forget_old) for _ in range(2)] == [1, 0]
+    await own.close()
+    listed = (await client.get(PATH)).json()["items"]
+    assert [item["id"] for item in listed] == [new["id"]]
+    assert (await client.get("/api/v1/datasets/old")).status_code == 200
 
 
 async def test_an_import_that_nobody_made_is_not_found(client: httpx.AsyncClient) -> None:

@@ -1,11 +1,12 @@
 """Statements on imports, beside those that every job has."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from pynomaly_chassis.jobs import JobRows, Lease
+from pynomaly_chassis.jobs import JobRows, Lease, forget_ended
 from pynomaly_contracts.imports import Import, ImportRequest
 from pynomaly_contracts.jobs import JobState
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,6 +15,8 @@ from dataset_service.imports.policy import without_query
 from dataset_service.tables import IMPORTS
 
 KIND = "import"
+KEPT = timedelta(days=30)
+"""How long an import that has ended is told of."""
 _jobs = IMPORTS.jobs
 
 
@@ -61,6 +64,11 @@ async def forget_secrets(connection: AsyncConnection, lease: Lease | None = None
     has_more = sa.and_(_jobs.c.finished_at.is_not(None), _jobs.c.spec["url"].astext != _jobs.c.url)
     statement = sa.update(_jobs).where(has_more).values(spec=kept)
     await connection.execute(statement if lease is None else statement.where(_jobs.c.id == lease.job_id))
+
+
+async def forget_old(connection: AsyncConnection) -> int:
+    """Delete some imports of all tenants that ended longer ago than KEPT; how many."""
+    return await forget_ended(connection, IMPORTS, KEPT)
 
 
 def _import(row: Mapping[Any, Any]) -> Import:
