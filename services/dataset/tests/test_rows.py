@@ -231,6 +231,11 @@ def test_the_scan_cuts_off_blank_lines_at_the_end_of_the_file(tmp_path: Path) ->
 FORMULAS = b'"=name",text,n\n1,"=1+1",-1\n2,@SUM(A1),-2\n3,+4a,3\n4,-x,4\n5,"\tx",5\n6,a=b,6\n'
 
 
+async def test_a_name_that_is_escaped_stays_apart_from_the_others(upload: Upload, client: httpx.AsyncClient) -> None:
+    await upload(b"=a,'=a\n1,2\n")
+    assert (await client.get(ROWS, params={"escape_formulas": True})).text == "''=a,'=a\n1,2\n"
+
+
 async def test_formulas_are_kept_as_text_and_escaped_where_that_is_asked_for(
     upload: Upload, client: httpx.AsyncClient
 ) -> None:

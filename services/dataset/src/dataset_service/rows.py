@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,19 @@ def escaped_formulas(block: pl.DataFrame) -> pl.DataFrame:
     """Texts and names that a spreadsheet would compute begin with an apostrophe, which it shows as text (OWASP)."""
     marked = pl.when(cs.string().str.contains(_FORMULA)).then("'" + cs.string()).otherwise(cs.string())
     escaped = block.with_columns(marked.name.keep())
-    return escaped.rename({name: f"'{name}" for name in block.columns if re.match(_FORMULA, name)}, strict=False)
+    return escaped.rename(_escaped_names(block.columns))
+
+
+def _escaped_names(names: Sequence[str]) -> dict[str, str]:
+    """Of those that are formulas; with as many apostrophes as it takes to be no other column's name."""
+    taken, found = set(names), {}
+    for name in filter(re.compile(_FORMULA).match, names):
+        new = f"'{name}"
+        while new in taken:
+            new = f"'{new}"
+        taken.add(new)
+        found[name] = new
+    return found
 
 
 def _with_iso_times(block: pl.DataFrame) -> pl.DataFrame:
