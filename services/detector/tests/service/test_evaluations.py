@@ -244,3 +244,10 @@ async def test_a_comparison_that_cannot_be_is_refused_by_field(
     (wrong,) = answer.json()["errors"]
     assert wrong["field"] == field
     assert value is None or wrong["value"] == value
+
+
+async def test_evaluations_of_what_is_no_version_are_not_looked_for(stage: Stage) -> None:
+    await stage.detector("forest")
+    answer = await stage.service.client.get("/api/v1/detectors/forest/evaluations", params={"model_version": "1\0"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "query.model_version"

@@ -53,7 +53,9 @@ async def list_evaluations(
     *,
     paging: Paging,
     dataset_id: Annotated[UUID | None, Query(description="Only those on this data set.")] = None,
-    model_version: Annotated[str | None, Query(max_length=20, description="Only those of this version.")] = None,
+    model_version: Annotated[
+        str | None, Query(max_length=20, pattern=r"^[0-9]+$", description="Only those of this version.")
+    ] = None,
 ) -> Page[Evaluation]:
     """Newest first; those that trainings on labelled rows made among them."""
     return await evaluations.page(caller.tenant_id, detector, paging, dataset_id, model_version)
