@@ -272,3 +272,11 @@ async def _copy_as_old_failures(repository: Any, job_id: UUID, n_jobs: int) -> N
         many = copied.select_from(jobs.join(sa.func.generate_series(1, n_jobs).alias("n"), sa.true()))
         await tx.connection.execute(sa.insert(jobs).from_select(["id", "state", "finished_at", *names], many))
         await tx.connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(finished_at=ended))
+
+
+@pytest.mark.parametrize("end", ["created_after", "created_before"])
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"])
+async def test_a_moment_at_the_ends_of_time_is_refused(service: Any, end: str, moment: str) -> None:
+    answer = await service.client.get("/api/v1/jobs", params={end: moment})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == f"query.{end}"

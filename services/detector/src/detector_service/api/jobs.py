@@ -1,11 +1,12 @@
 """Routes of jobs."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Header, Query, Response
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime
 from pynomaly_chassis.app import json_router
 from pynomaly_chassis.idempotency import IdempotencyKey
 from pynomaly_chassis.identity import CurrentCaller
@@ -19,6 +20,17 @@ from detector_service.job_book import JobFilter
 
 router = json_router("/jobs", "jobs")
 HEARTBEAT_S = 10
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def _in_reach(moment: datetime) -> datetime:
+    """Not so near to the ends of time that nothing can be added or taken away."""
+    if not _FIRST <= moment <= _LAST:
+        raise ValueError("must be from 1970 to 9000")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_reach)]
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Event `progress` with the job whenever it has changed, at last event `end`; comments between.",
@@ -33,8 +45,8 @@ def _chosen(
     detector: Annotated[
         str | None, Query(min_length=1, max_length=128, description="Only jobs of this detector, by id or name.")
     ] = None,
-    created_after: Annotated[AwareDatetime | None, Query(description="At this moment or later, RFC 3339.")] = None,
-    created_before: Annotated[AwareDatetime | None, Query(description="Before this moment, RFC 3339.")] = None,
+    created_after: Annotated[Moment | None, Query(description="At this moment or later, RFC 3339.")] = None,
+    created_before: Annotated[Moment | None, Query(description="Before this moment, RFC 3339.")] = None,
 ) -> JobFilter:
     return JobFilter(state, kind, detector, created_after, created_before)
 
