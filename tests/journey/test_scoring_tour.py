@@ -25,6 +25,7 @@ def said_by(document: str, suite: Suite, folder: Path) -> list[str]:
     (folder / "examples").symlink_to(ROOT / "examples")
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": programs, "PYNOMALY_URL": suite.url, "PYNOMALY_HOME": str(suite.home.root)}
+    environment["COLUMNS"] = "120"
     said = []
     for language, text in blocks(document):
         here = text.replace("http://localhost:8080", suite.url).replace("localhost:8080", suite.url)

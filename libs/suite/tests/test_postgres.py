@@ -4,6 +4,7 @@ import pwd
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -150,7 +151,8 @@ def test_initdb_killed_midway_leaves_nothing_half(folder: Path) -> None:
             assert process.poll() is None
         family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
         for each in family:
-            each.kill()
+            with suppress(psutil.NoSuchProcess):  # initdb's helpers come and go
+                each.kill()
     psutil.wait_procs(family)
     with Children() as children:
         server = EmbeddedPostgres(folder, children, log=folder / "log")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from hostile.case import Case
 
 N_AT_LEAST, N_AT_ONCE = 300, 4
-RSS_GROWTH = 1.05
+RSS_GROWTH, MOST_ROUNDS = 1.05, 4
+"""Allocators settle within a few rounds; what leaks grows in each."""
 SERVICES = ("dataset", "detector", "model", "gateway")
 
 
@@ -82,7 +83,11 @@ async def test_every_hostile_input_is_refused_by_its_fault_and_costs_no_memory(
     assert len(cases) >= N_AT_LEAST
     wrong = await _all_wrong(http, cases)
     assert not wrong, "\n".join(wrong)
-    before = resident_bytes(suite)
-    assert await _all_wrong(http, cases) == []
-    grown = {name: size / before[name] for name, size in resident_bytes(suite).items()}
-    assert max(grown.values()) <= RSS_GROWTH, grown
+    grown: dict[str, float] = {}
+    for _ in range(MOST_ROUNDS):
+        before = resident_bytes(suite)
+        assert await _all_wrong(http, cases) == []
+        grown = {name: size / before[name] for name, size in resident_bytes(suite).items()}
+        if max(grown.values()) <= RSS_GROWTH:
+            return
+    raise AssertionError(f"memory grows with each round: {grown}")

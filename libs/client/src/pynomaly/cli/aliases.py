@@ -39,14 +39,14 @@ def list_(model: Ref, as_json: Json = False) -> None:
     """A model's aliases, by name."""
     with connect() as client:
         found = client.models.aliases(model)
-    show_list(found, ("alias", "version", "at", "by", "reason"), len(found), as_json)
+    show_list(found, ("alias", "version", "at", "reason", "by"), len(found), as_json)
 
 
 @app.command()
 def history(model: Ref, alias: Alias, limit: Limit = 50, as_json: Json = False) -> None:
     """Where an alias was, newest first."""
     with connect() as client:
-        columns = ("at", "from_version", "to_version", "by", "reason")
+        columns = ("at", "from_version", "to_version", "reason", "by")
         show_list(client.models.alias_history(model, alias), columns, limit, as_json)
 
 
