@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal
 
 import uvicorn
@@ -22,6 +22,11 @@ class _Announced(uvicorn.Server):
         await super().startup(sockets)
         self.listening.set()
 
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the process, which has more to do than to serve this."""
+        yield
+
 
 @asynccontextmanager
 async def served(app: Any, *, lifespan: Literal["on", "off"], websockets: bool = False) -> AsyncIterator[str]:
@@ -32,6 +37,8 @@ async def served(app: Any, *, lifespan: Literal["on", "off"], websockets: bool =
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio sets it on sockets of its own making
         serving = asyncio.create_task(server.serve([listener]))
         await server.listening.wait()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        await serving
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await serving
