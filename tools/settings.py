@@ -95,7 +95,7 @@ def _in_words(value: object) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return ", ".join(value)
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return str(value)
 
 
 def table(head: list[str], lines: Iterator[list[str]] | list[list[str]]) -> list[str]:
