@@ -102,7 +102,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     live.follow(lambda now: _limit(datasets, task, now))
     app.state.datasets = datasets
     app.state.downloads = Downloads(repository, objects, _lifetime(settings))
-    app.state.imports = ImportService(repository, keys, _allowed(settings))
+    app.state.imports = ImportService(
+        repository, keys, _allowed(settings), max_queued=lambda: live.now.max_queued_jobs_per_tenant
+    )
     return app
 
 

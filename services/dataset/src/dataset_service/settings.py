@@ -31,6 +31,7 @@ class ImportSettings(BaseSettings):
     import_idle_timeout_s: Annotated[float, Field(gt=0, le=3600, description="Longest silence of a source.")] = 60
     import_concurrency: Annotated[int, Field(ge=0, le=16, description="Imports at once in this process; 0: none.")] = 1
     import_lease_s: Annotated[float, Field(ge=0.5, le=600, description="How long a killed process keeps its own.")] = 15
+    max_queued_jobs_per_tenant: Annotated[int, RELOADABLE, Field(ge=1, le=1_000_000)] = 1000
     import_poll_s: Annotated[float, Field(ge=0.05, le=60, description="How long a lost notification is missed.")] = 5
 
     @property

@@ -263,6 +263,19 @@ async def test_an_import_that_ended_over_30_days_ago_is_forgotten_and_its_data_s
     assert (await client.get("/api/v1/datasets/old")).status_code == 200
 
 
+async def test_one_import_too_many_is_a_429_that_names_limit_and_count(settings: Settings, site: "Site") -> None:
+    app = create_app(settings.model_copy(update={"import_concurrency": 0, "max_queued_jobs_per_tenant": 2}))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://d") as client,
+    ):
+        answers = [await client.post(PATH, json={"name": f"t{n}", "url": site.url("t.csv")}) for n in range(3)]
+    problem = answers[2].json()
+    assert [answer.status_code for answer in answers] == [202, 202, 429]
+    assert (problem["type"], problem["limit"], problem["queued"]) == ("/problems/job-queue-full", 2, 2)
+    assert answers[2].headers["retry-after"] == "30"
+
+
 async def test_an_import_that_nobody_made_is_not_found(client: httpx.AsyncClient) -> None:
     answer = await client.get(f"{PATH}/018f0000-0000-7000-8000-000000000000")
     assert (answer.status_code, answer.json()["type"]) == (404, "/problems/job-not-found")

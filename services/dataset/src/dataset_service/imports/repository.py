@@ -26,11 +26,15 @@ class ImportRows:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection, self._rows = connection, JobRows(connection, IMPORTS)
 
-    async def add(self, tenant_id: str, wanted: ImportRequest, headers: Mapping[str, str]) -> Import:
-        """Queue it: a worker begins once this transaction commits."""
+    async def add(
+        self, tenant_id: str, wanted: ImportRequest, headers: Mapping[str, str], *, max_queued: int
+    ) -> Import:
+        """Queue it: a worker begins once this transaction commits. Raises JobQueueFull."""
         spec = wanted.model_dump(mode="json", exclude_none=True)
         url = None if wanted.url is None else without_query(wanted.url)
-        job_id = await self._rows.enqueue(tenant_id, KIND, spec, headers=headers, name=wanted.name, url=url)
+        job_id = await self._rows.enqueue(
+            tenant_id, KIND, spec, headers=headers, max_queued=max_queued, name=wanted.name, url=url
+        )
         return await self.get(tenant_id, job_id)
 
     async def get(self, tenant_id: str, job_id: UUID) -> Import:

@@ -1,5 +1,6 @@
 """What can be done with imports."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from fastapi import Response
@@ -20,17 +21,25 @@ PATH = "/api/v1/datasets/imports"
 class ImportService:
     """The use cases. What a worker does with an import is in worker.py."""
 
-    def __init__(self, repository: DatasetRepository, keys: IdempotencyKeys, allowed: AllowedSources) -> None:
-        self._repository, self._keys, self._allowed = repository, keys, allowed
+    def __init__(
+        self,
+        repository: DatasetRepository,
+        keys: IdempotencyKeys,
+        allowed: AllowedSources,
+        *,
+        max_queued: Callable[[], int],
+    ) -> None:
+        self._repository, self._keys, self._allowed, self._max_queued = repository, keys, allowed, max_queued
 
     async def create(self, tenant_id: str, wanted: ImportRequest, *, idempotency_key: str | None) -> Response:
-        """Queue an import (202). Raises ImportNotAllowed, Invalid, NameTaken."""
+        """Queue an import (202). Raises ImportNotAllowed, Invalid, NameTaken, JobQueueFull."""
         self._allowed.check(wanted)
 
         async def work(claim: Claim) -> CreatedAnswer:
             async def add(tx: Transaction) -> CreatedAnswer:
                 await tx.refuse_taken(tenant_id, {wanted.name: "body.name"})
-                made = await ImportRows(tx.connection).add(tenant_id, wanted, carried())
+                rows = ImportRows(tx.connection)
+                made = await rows.add(tenant_id, wanted, carried(), max_queued=self._max_queued())
                 answer = CreatedAnswer(made, status=202, location=f"{PATH}/{made.id}")
                 await claim.finish(tx.connection, answer)
                 return answer
