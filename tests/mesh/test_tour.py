@@ -28,6 +28,6 @@ def test_each_prefix_is_answered_by_its_owner_and_the_rest_by_the_gateway(http: 
 
 def test_answers_ask_for_tls_next_time_and_the_plain_port_leads_to_it(http: httpx.Client) -> None:
     assert "max-age=" in http.get("/api/v1/datasets").headers["strict-transport-security"]
-    with httpx.Client(trust_env=False) as plain:
+    with httpx.Client(trust_env=False, timeout=60) as plain:
         answer = plain.get(f"http://{INGRESS_PLAIN}/api/v1/datasets", headers={"host": HOST})
     assert (answer.status_code, answer.headers["location"]) == (301, f"https://{HOST}/api/v1/datasets")

@@ -17,7 +17,7 @@ async def test_servers_that_end_in_any_order_leave_ctrl_c_to_the_process() -> No
     before = signal.getsignal(signal.SIGINT)
     async with AsyncExitStack() as first, AsyncExitStack() as second:
         urls = [await stack.enter_async_context(served(hello, lifespan="off")) for stack in (first, second)]
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             assert [(await http.get(url)).text for url in urls] == ["hello"] * 2
         await first.aclose()
     assert signal.getsignal(signal.SIGINT) is before

@@ -110,7 +110,7 @@ async def test_a_download_goes_to_the_storage_itself_by_a_link_that_is_signed(
     link = answer.headers["location"]
     assert (answer.status_code, answer.json()["url"]) == (307, link)
     assert link.startswith(f"{s3}/kept/default/datasets/")
-    async with httpx.AsyncClient() as anybody:
+    async with httpx.AsyncClient(timeout=60) as anybody:
         got = await anybody.get(link)
         assert (got.status_code, got.content[:4], got.content[-4:]) == (200, b"PAR1", b"PAR1")
         assert (await anybody.get(link, headers={"range": "bytes=0-3"})).content == b"PAR1"

@@ -166,7 +166,7 @@ async def test_hostile_bodies_are_refused_in_the_protocols_form_and_leave_the_se
     app: FastAPI, register, name
 ) -> None:
     await register()
-    async with served(app, lifespan="off") as url, httpx.AsyncClient(base_url=url) as client:
+    async with served(app, lifespan="off") as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
         for what, body in HOSTILE.items():
             answer = await client.post(f"/v1/models/{name}:predict", content=body)
             assert (what, answer.status_code, list(answer.json())) == (what, 400, ["error"])

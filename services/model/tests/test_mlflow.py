@@ -264,7 +264,7 @@ async def test_hostile_bodies_are_refused_in_the_protocols_form_and_leave_the_se
 ) -> None:
     await register()
     url = f"/invocations?model_id={name}"
-    async with served(app, lifespan="off") as base_url, httpx.AsyncClient(base_url=base_url) as client:
+    async with served(app, lifespan="off") as base_url, httpx.AsyncClient(base_url=base_url, timeout=60) as client:
         for bodies, headers in ((HOSTILE, JSON), (HOSTILE_CSV, CSV)):
             for what, body in bodies.items():
                 assert_refused(await client.post(url, content=body, headers=headers), 400, "BAD_REQUEST", what)
