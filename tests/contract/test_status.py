@@ -36,7 +36,7 @@ STANDS_ON = {
 
 @pytest.mark.parametrize("process", STANDS_ON)
 def test_status_shows_each_dependency_with_its_breaker(suite: Suite, process: str) -> None:
-    status = httpx.get(suite.ports.url(process) + "/status").raise_for_status().json()
+    status = httpx.get(suite.ports.url(process) + "/status", timeout=60).raise_for_status().json()
     shown = {(each["dependency"], each["operation"]): each["state"] for each in status["dependencies"]}
     assert shown == dict.fromkeys(STANDS_ON[process], "closed")
     assert status["status"] == "ok"

@@ -16,5 +16,5 @@ from pynomaly_suite import Suite
     ],
 )
 def test_every_answer_through_the_door_says_who_gave_it(suite: Suite, path: str, service: str) -> None:
-    answer = httpx.get(suite.url + path, headers={"canary": "true"})
+    answer = httpx.get(suite.url + path, headers={"canary": "true"}, timeout=60)
     assert answer.headers.get_list("x-pynomaly-version") == [f"{service}/0.1.0"]
