@@ -26,7 +26,7 @@ $(READY): requirements/dev.lock pyproject.toml $(MEMBERS) tools/setup
 run: $(READY) ## the whole suite on this machine with a guided tour; TOUR=0 only serves, ONCE=1 ends after the tour
 	@$(BIN)/pynomaly up $(if $(filter 1,$(TOUR)),--run examples/tour.py) $(if $(filter 1,$(ONCE)),--once)
 
-test: $(READY) ## every test that needs wheels alone (5 minutes on two cores)
+test: $(READY) ## every test that needs wheels alone (15 minutes on two cores)
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 parts-test: $(READY) ## what needs Debian's Prometheus, Redis and faketime, which it installs (1 minute)
