@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from pynomaly_chassis.background import heartbeat
 from pynomaly_chassis.configuration import Configuration, Kept, SettingsNotValid
 from pynomaly_chassis.database import Database, DatabaseUnavailable
-from pynomaly_chassis.flags import Flags, check_owned
+from pynomaly_chassis.flags import Changes, Flags, check_owned
 from pynomaly_chassis.ids import new_id
 from pynomaly_chassis.json_route import JsonRoute
 from pynomaly_chassis.listening import Listener
@@ -94,13 +94,13 @@ class Admin(Generic[Kept]):
         """All of it or nothing, here and in every replica. Raises NotHeeded, DatabaseUnavailable."""
         check_owned(wanted, (self.flags.service,))
 
-        async def write(connection: AsyncConnection) -> None:
+        async def write(connection: AsyncConnection) -> Changes:
             await self.flags.store(connection, wanted)
             await self._tell(connection, "flags")
+            return await self.flags.stored(connection)
 
-        await self._database.run(write)
+        self.flags.adopt(await self._database.run(write))  # read before the commit: after it nothing can fail
         log.info("flags.changed", by=wanted.by, reason=wanted.reason, flags=wanted.flags)
-        await self.flags.read()
         return self.flags.listed()
 
     @asynccontextmanager

@@ -69,11 +69,16 @@ def _why_not(flag: Flag, services: Collection[str]) -> str:
     return f"{' and '.join(services)} has no such feature; it is a switch of {' and '.join(owners)}"
 
 
-class _Change(NamedTuple):
+class Change(NamedTuple):
+    """A switch as it was moved."""
+
     enabled: bool
     changed_at: datetime
     changed_by: str
     reason: str
+
+
+Changes = Mapping[Flag, Change]
 
 
 class Flags:
@@ -82,7 +87,7 @@ class Flags:
     def __init__(self, service: str, live: Live[Any], database: Database, table: sa.Table | None = None) -> None:
         self.service, self._live, self._database, self._table = service, live, database, table
         self.heeded = tuple(flag for flag, owners in FLAG_OWNERS.items() if service in owners)
-        self._changes: Mapping[Flag, _Change] = {}
+        self._changes: Changes = {}
 
     def is_on(self, flag: Flag) -> bool:
         """As it is now, without asking anybody."""
@@ -100,12 +105,23 @@ class Flags:
 
     async def read(self) -> None:
         """Learn what was switched at run time. Raises DatabaseUnavailable."""
-        table = self._table
-        if table is None:
+        if self._table is None:
             return
         async with self._database.transaction() as connection:
-            rows = (await connection.execute(sa.select(table).where(table.c.name.in_(self.heeded)))).all()
-        self._changes = {Flag(row.name): _Change(*row[1:]) for row in rows}
+            found = await self.stored(connection)
+        self.adopt(found)
+
+    async def stored(self, connection: AsyncConnection) -> Changes:
+        """What was switched at run time, as the transaction sees it."""
+        table = self._table
+        if table is None:
+            return {}
+        rows = await connection.execute(sa.select(table).where(table.c.name.in_(self.heeded)))
+        return {Flag(row.name): Change(*row[1:]) for row in rows}
+
+    def adopt(self, changes: Changes) -> None:
+        """Go by these from now on."""
+        self._changes = changes
 
     async def store(self, connection: AsyncConnection, wanted: FeatureFlagChanges) -> None:
         """Write the changes, which `check_owned` has let pass."""

@@ -1,5 +1,6 @@
 """What a worker does for each kind of job: fetch, have a child compute, hand over the result."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ class TrainTask:
             "job_id": str(lease.job_id),
         }
         facts = await self._sandbox.run("train", folder, request, _part(report, 0.1, 0.9))
-        archive = (folder / ARTEFACT).read_bytes()
+        archive = await asyncio.to_thread((folder / ARTEFACT).read_bytes)
         if spec.before is not None:
             facts["before"] = await self._agreement.with_before(spec.before, spec.n_rows or 1, folder, report)
         return await self._stash.keep(lease, Trained(archive, facts))
