@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -66,25 +67,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     datasets = VersionService(repository, objects, spool, keys, _limits(settings))
     task = _task(settings, datasets, repository)
 
-    async def tidy() -> None:
-        await keys.purge()
-        await database.run(forget_secrets)
-        while await database.run(forget_old):
-            pass
-        await collector.sweep(utc_now())
+    terms = _terms(settings, repository, spool)
+    importing = partial(
+        working,
+        terms,
+        task,
+        lanes=settings.import_concurrency,
+        poll_s=settings.import_poll_s,
+        registry=metrics.registry,
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         spool.open()
         try:
-            importing = working(
-                _terms(settings, repository, spool),
-                task,
-                lanes=settings.import_concurrency,
-                poll_s=settings.import_poll_s,
-                registry=metrics.registry,
-            )
-            async with heartbeat(HOUR_S, tidy, at_start=True), importing:
+            async with heartbeat(HOUR_S, lambda: _tidy(database, keys, collector), at_start=True), importing():
                 yield
         finally:
             spool.close()
@@ -106,6 +103,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         repository, keys, _allowed(settings), max_queued=lambda: live.now.max_queued_jobs_per_tenant
     )
     return app
+
+
+async def _tidy(database: Database, keys: IdempotencyKeys, collector: Collector) -> None:
+    """What is kept for a while only, and what nobody has any more."""
+    await keys.purge()
+    await database.run(forget_secrets)
+    while await database.run(forget_old):
+        pass
+    await collector.sweep(utc_now())
 
 
 def _limit(datasets: VersionService, task: ImportTask, settings: Settings) -> None:

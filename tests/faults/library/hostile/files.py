@@ -169,6 +169,15 @@ def _bomb() -> bytes:
     return b"".join([*pieces, packer.flush()])
 
 
+_LAUGHS = (
+    '<!DOCTYPE sst [<!ENTITY a "'
+    + "a" * 1000
+    + '">'
+    + "".join(f'<!ENTITY {chr(98 + n)} "{f"&{chr(97 + n)};" * 10}">' for n in range(9))
+    + "]>"
+)
+
+
 def bombs() -> Iterator[Case]:
     """Small files that become large."""
     yield sent("gzip bomb", _bomb(), "expands")
@@ -177,6 +186,12 @@ def bombs() -> Iterator[Case]:
         "gzip of many members", gzip.compress(b"1,2\n" * (MIB // 4)) * (EXPANDED_LIMIT_BYTES // MIB + 8), "expands"
     )
     yield sent("zstd bomb", zstd(bytes(EXPANDED_LIMIT_BYTES + 8 * MIB)), "expands")
+    yield from workbooks_of_lies()
+    yield from broken_workbooks()
+
+
+def workbooks_of_lies() -> Iterator[Case]:
+    """Workbooks that are not as large as they say, or larger."""
     huge = STRINGS.replace("<t>a</t>", f"<t>{'a' * 50 * MIB}</t>").encode()
     yield sent("workbook whose texts claim less than they are", lying("xl/sharedStrings.xml", huge, 500), "workbook")
     rows = sheet("<row><c><v>1</v></c></row>" * 200_000).encode()
@@ -202,14 +217,11 @@ def bombs() -> Iterator[Case]:
         ),
         taken=True,
     )
-    laughs = (
-        '<!DOCTYPE sst [<!ENTITY a "'
-        + "a" * 1000
-        + '">'
-        + "".join(f'<!ENTITY {chr(98 + n)} "{f"&{chr(97 + n)};" * 10}">' for n in range(9))
-        + "]>"
-    )
-    text = f'{laughs}<sst xmlns="{MAIN}"><si><t>&j;</t></si></sst>'
+
+
+def broken_workbooks() -> Iterator[Case]:
+    """Workbooks whose parts are missing, misplaced or no XML."""
+    text = f'{_LAUGHS}<sst xmlns="{MAIN}"><si><t>&j;</t></si></sst>'
     yield sent(
         "workbook with a billion laughs",
         workbook('<row r="2"><c r="A2" t="s"><v>0</v></c></row>', {"xl/sharedStrings.xml": text}),
@@ -227,6 +239,50 @@ def bombs() -> Iterator[Case]:
     yield sent("workbook that is nested 10,000 deep", workbook(parts={SHEET: "<a>" * DEEP}), "no rows")
 
 
+_CSV = {
+    "nothing": b"",
+    "NUL": b"\x00",
+    "NUL in a cell": b"a,b\n1,\x002\n",
+    "a header of NUL": b"a\x00,b\n1,2\n",
+    "only quotes": b'"' * 9999,
+    "an open quote": b'a,b\n"1,2\n' + b"3,4\n" * 5000,
+    "a byte of no encoding": b"a,b\n\xff\xfe\xfd,1\n",
+    "half a UTF-16": "a,b\n1,2\n".encode("utf-16")[:-1],
+    "a lone surrogate": b"a,b\n\xed\xa0\x80,1\n",
+    "an overlong slash": b"a,b\n\xc0\xaf,1\n",
+    "rows of other lengths": b"a,b\n1\n1,2,3\n",
+    "a name twice": b"a,a\n1,2\n",
+    "a name that looks alike but for case and none": b"a,\n1,2\n",
+    "a header alone": b"a,b\n",
+    "CR alone": b"a,b\r1,2\r",
+    "a name of 300 characters": b"a" * 300 + b",b\n1,2\n",
+}
+_JSON = {
+    "10,000 deep": b"[" * DEEP + b"]" * DEEP,
+    "objects 10,000 deep": b'{"a":' * DEEP + b"1" + b"}" * DEEP,
+    "a cell 10,000 deep": b'{"a":' + b"[" * DEEP + b"]" * DEEP + b"}",
+    "a key twice": b'{"a":1,"a":2}',
+    "a key twice, spelled otherwise": rb'{"a":1,"\u0061":2}',
+    "NaN": b'{"a":NaN}',
+    "Infinity": b'{"a":-Infinity}',
+    "1e999": b'{"a":1e999}',
+    "a comment": b'{"a":1} // x',
+    "a trailing comma": b'{"a":1,}',
+    "a lone surrogate": rb'{"a":"\ud800"}',
+    "a NUL in a name": rb'{"a\u0000":1}',
+    "an empty name": b'{"":1}',
+    "a cell of objects": b'{"a":{}}',
+    "numbers, then text": b'{"a":1}\n{"a":"x"}',
+    "an array of arrays": b"[[1]]",
+    "a number": b"1",
+    "null": b"null",
+    "an open string": b'{"a":"',
+    "a number of 100,000 digits": b'{"a":' + b"9" * 100_000 + b"}",
+    "single quotes": b"{'a':1}",
+    "no rows": b"[]",
+}
+
+
 def texts() -> Iterator[Case]:
     """CSV and JSON."""
     names = ",".join(f"c{number}" for number in range(10_001))
@@ -234,49 +290,9 @@ def texts() -> Iterator[Case]:
     keys = ",".join(f'"c{number}":1' for number in range(10_001))
     yield sent("10,001 keys", f"{{{keys}}}\n".encode(), "columns")
     yield sent("a new key in every row", b"".join(b'{"c%d":1}\n' % number for number in range(12_000)), "columns")
-    for name, content in {
-        "nothing": b"",
-        "NUL": b"\x00",
-        "NUL in a cell": b"a,b\n1,\x002\n",
-        "a header of NUL": b"a\x00,b\n1,2\n",
-        "only quotes": b'"' * 9999,
-        "an open quote": b'a,b\n"1,2\n' + b"3,4\n" * 5000,
-        "a byte of no encoding": b"a,b\n\xff\xfe\xfd,1\n",
-        "half a UTF-16": "a,b\n1,2\n".encode("utf-16")[:-1],
-        "a lone surrogate": b"a,b\n\xed\xa0\x80,1\n",
-        "an overlong slash": b"a,b\n\xc0\xaf,1\n",
-        "rows of other lengths": b"a,b\n1\n1,2,3\n",
-        "a name twice": b"a,a\n1,2\n",
-        "a name that looks alike but for case and none": b"a,\n1,2\n",
-        "a header alone": b"a,b\n",
-        "CR alone": b"a,b\r1,2\r",
-        "a name of 300 characters": b"a" * 300 + b",b\n1,2\n",
-    }.items():
+    for name, content in _CSV.items():
         yield sent(f"CSV: {name}", content, kind=CSV)
-    for name, content in {
-        "10,000 deep": b"[" * DEEP + b"]" * DEEP,
-        "objects 10,000 deep": b'{"a":' * DEEP + b"1" + b"}" * DEEP,
-        "a cell 10,000 deep": b'{"a":' + b"[" * DEEP + b"]" * DEEP + b"}",
-        "a key twice": b'{"a":1,"a":2}',
-        "a key twice, spelled otherwise": rb'{"a":1,"\u0061":2}',
-        "NaN": b'{"a":NaN}',
-        "Infinity": b'{"a":-Infinity}',
-        "1e999": b'{"a":1e999}',
-        "a comment": b'{"a":1} // x',
-        "a trailing comma": b'{"a":1,}',
-        "a lone surrogate": rb'{"a":"\ud800"}',
-        "a NUL in a name": rb'{"a\u0000":1}',
-        "an empty name": b'{"":1}',
-        "a cell of objects": b'{"a":{}}',
-        "numbers, then text": b'{"a":1}\n{"a":"x"}',
-        "an array of arrays": b"[[1]]",
-        "a number": b"1",
-        "null": b"null",
-        "an open string": b'{"a":"',
-        "a number of 100,000 digits": b'{"a":' + b"9" * 100_000 + b"}",
-        "single quotes": b"{'a':1}",
-        "no rows": b"[]",
-    }.items():
+    for name, content in _JSON.items():
         yield sent(f"NDJSON: {name}", content, kind="application/x-ndjson", taken=name.startswith("a number of"))
         yield sent(
             f"JSON: {name}",
