@@ -159,6 +159,8 @@ class Peers:
             table = pq.read_table(io.BytesIO(content.file.read()))
             target = form.get("target_column")
             self.uploaded[key] = await self.add_dataset(str(form["name"]), table, str(target) if target else None)
+        await self._tell()
+        await self.answer_gate.wait()
         return _answer(self.uploaded[key], 201)
 
     async def _register(self, request: web.Request) -> web.Response:

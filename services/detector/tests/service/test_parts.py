@@ -183,15 +183,17 @@ async def test_kept_scores_are_taken_as_they_are(batch: Batch) -> None:
     assert not (scored[PART_ROWS:] == 77).any()
 
 
-async def test_a_batch_of_a_killed_worker_is_one_data_set_with_every_row_once(batch: Batch) -> None:
+async def test_a_batch_of_a_worker_killed_before_its_results_were_acknowledged_is_one_data_set(batch: Batch) -> None:
     undisturbed = batch.scored(await batch.run(await batch.lease(), ignore))
     service = batch.service
     n_uploaded = len(service.peers.uploaded)
     job_id: UUID = await service.submit("detect/batch", dataset_id="points", model_id="forest")
+    service.peers.answer_gate.clear()
     async with service.worker(detect_part_rows=100, job_lease_s=1) as worker:
-        await service.until(job_id, lambda job: job.stage in ("scoring", "storing"))
+        await service.peers.until(lambda peers: len(peers.uploaded) == n_uploaded + 1)
         worker.send(signal.SIGKILL)
         await worker.ended()
+    service.peers.answer_gate.set()
     async with service.worker_here(detect_part_rows=100):
         job = await service.finished(job_id)
     assert isinstance(job.result, DetectBatchResult), job.problem
