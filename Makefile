@@ -12,7 +12,7 @@ ONCE ?= 0
 PEERS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lock lock-upgrade migrate image image-test charts-test mesh-test mesh-soak parts-test torch-test chaos fault-test bench clients-test mutants
+.PHONY: help setup run test test-failed check format lock lock-upgrade migrate image image-test charts-test mesh-test mesh-soak parts-test torch-test chaos fault-test bench clients-test mutants
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ run: $(READY) ## the whole suite on this machine with a guided tour; TOUR=0 only
 
 test: $(READY) ## every test that needs wheels alone (15 minutes on two cores)
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+test-failed: $(READY) ## what failed in the last `make test`, once more, one at a time
+	@$(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 parts-test: $(READY) ## what needs Debian's Prometheus, Redis and faketime, which it installs (1 minute)
 	@{ command -v promtool && command -v redis-server && command -v faketime; } >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends prometheus redis-server faketime; } >/dev/null
