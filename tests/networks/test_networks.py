@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +13,6 @@ import pyarrow as pa
 import pytest
 import torch
 from detector_service.algorithms import ALGORITHMS, ELSEWHERE, create_estimator, get_algorithm
-from detector_service.catalogue import implementation
 from detector_service.compile import compile_detector, run_graph
 from detector_service.domain import Unfit
 from detector_service.errors import MemoryLimitReached
@@ -44,7 +44,7 @@ def fitted(name: str, rows: NDArray[np.float64], seed: int = 3) -> Any:
 
 def stock(name: str, rows: NDArray[np.float64], seed: int = 3) -> Any:
     """PyOD's own class with the same parameters, fitted after the same seeds."""
-    kind = implementation(get_algorithm(name).implementation)
+    kind = resolve_name(get_algorithm(name).implementation)
     arguments = {**FEW_STEPS[name], **get_algorithm(name).server_side}
     taken = inspect.signature(kind).parameters
     arguments |= {"random_state": seed} if "random_state" in taken else {}

@@ -18,7 +18,7 @@ from pynomaly_chassis.idempotency import Claim, CreatedAnswer, IdempotencyKey, I
 from pynomaly_chassis.ids import new_id
 from pynomaly_chassis.metrics import HttpMetrics
 from pynomaly_chassis.pressure import TurnAway
-from pynomaly_chassis.problems import ErrorForms
+from pynomaly_chassis.problem_handlers import ErrorForms
 from pynomaly_chassis.settings import ServiceSettings
 from pynomaly_resilience import Resilience, ResilienceSettings, remaining_s
 from pynomaly_resilience.asgi import LoadShedMiddleware

@@ -4,6 +4,7 @@ import inspect
 import json
 import subprocess
 import sys
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from detector_service.algorithms import (
     main,
     validate_parameters,
 )
-from detector_service.catalogue import implementation, pyod_detectors
+from detector_service.catalogue import pyod_detectors
 from jsonschema import Draft202012Validator
 
 
@@ -96,7 +97,7 @@ def test_each_schema_is_draft_2020_12_and_carries_pyods_defaults_and_a_meaning(n
     algorithm = get_algorithm(name)
     Draft202012Validator.check_schema(algorithm.parameters_schema)
     assert algorithm.parameters_schema["additionalProperties"] is False
-    signature = inspect.signature(implementation(algorithm.implementation)).parameters
+    signature = inspect.signature(resolve_name(algorithm.implementation)).parameters
     for parameter, schema in algorithm.parameters_schema["properties"].items():
         assert schema["default"] == json.loads(json.dumps(signature[parameter].default))
         assert schema["description"]

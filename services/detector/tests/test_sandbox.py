@@ -171,6 +171,17 @@ async def test_the_one_in_reserve_does_the_next_work_and_another_takes_its_place
     assert child_pids() == set()
 
 
+async def test_a_child_in_reserve_reads_neither_the_framework_nor_libraries_that_nothing_here_needs() -> None:
+    program = (
+        "import sys; from detector_service.child.libraries import leave_out_frames, read_libraries;"
+        "leave_out_frames(); read_libraries();"
+        "print(sorted({'fastapi', 'matplotlib', 'pandas', 'sqlalchemy', 'sklearn', 'onnx'} & set(sys.modules)))"
+    )
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
+    said, _ = await child.communicate()
+    assert said.decode().strip() == "['onnx', 'sklearn']"
+
+
 async def test_nobody_is_kept_for_work_that_does_not_come() -> None:
     children = Children(4096, keeps_one=True, reserve_s=0.01)
     await children.keep_one()

@@ -17,7 +17,7 @@ from pynomaly_chassis.health import Vitals, health_router
 from pynomaly_chassis.json_route import JsonRoute
 from pynomaly_chassis.middleware import BodyLimit
 from pynomaly_chassis.pressure import guarded
-from pynomaly_chassis.problems import ErrorForms, install_problem_handlers
+from pynomaly_chassis.problem_handlers import ErrorForms, install_problem_handlers
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 API_PREFIX = "/api/v1"

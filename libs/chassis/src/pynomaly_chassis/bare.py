@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pynomaly_chassis.problems import problem_of_validation
+from pynomaly_chassis.problem_handlers import problem_of_validation
 
 
 class BareRoute(APIRoute):

@@ -11,7 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pynomaly_chassis.ids import new_request_id
 from pynomaly_chassis.metrics import HttpMetrics
-from pynomaly_chassis.problems import BodyTooLarge, ErrorForms, ProblemError, Render
+from pynomaly_chassis.problem_handlers import ErrorForms, Render
+from pynomaly_chassis.problems import BodyTooLarge, ProblemError
 from pynomaly_chassis.travelling import carrying, travelling
 
 log = structlog.get_logger()

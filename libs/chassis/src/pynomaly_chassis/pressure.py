@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pynomaly_chassis.metrics import HttpMetrics
 from pynomaly_chassis.middleware import BodyLimit, RequestMiddleware, known_method, request_id_of
-from pynomaly_chassis.problems import ErrorForms, ProblemError, Unavailable, problem_response
+from pynomaly_chassis.problem_handlers import ErrorForms
+from pynomaly_chassis.problems import ProblemError, Unavailable, problem_response
 from pynomaly_chassis.settings import ServiceSettings
 
 log = structlog.get_logger()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -149,8 +150,6 @@ def create_estimator(
 
     Raises InvalidParameter as validate_parameters does.
     """
-    from detector_service.catalogue import implementation  # noqa: PLC0415 - beside the import of PyOD it leads to
-
     validate_parameters(algorithm, parameters)
     properties = algorithm.parameters_schema["properties"]
     arguments = {name: _as_declared(value, properties[name]) for name, value in parameters.items()}
@@ -165,7 +164,7 @@ def create_estimator(
         warnings.simplefilter(
             "ignore", FutureWarning
         )  # of KNN's `algorithm`, to go in 0.7.6; the catalogue would notice
-        detector: BaseDetector = implementation(algorithm.implementation)(**arguments)
+        detector: BaseDetector = resolve_name(algorithm.implementation)(**arguments)
     return detector
 
 

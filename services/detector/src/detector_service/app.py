@@ -136,6 +136,7 @@ def _worker_lifespan(
             await stack.enter_async_context(heartbeat(PURGE_S, lambda: repository.forget_jobs(kept), at_start=True))
             sandbox = Sandbox(settings.job_memory_limit_mb, keeps_one=True)
             stack.push_async_callback(sandbox.close)
+            await sandbox.keep_one()
             worker = Worker(
                 terms,
                 _tasks(settings, session, stash, sandbox),

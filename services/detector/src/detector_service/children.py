@@ -1,7 +1,8 @@
 """Child processes, and one kept in reserve that has read its libraries before there is work for it.
 
-Reading scikit-learn takes seconds, often more than the work. The one in reserve is started when work has ended, so
-that it takes the cores from no work, and is let go when nothing came for a while, so that an idle worker is small.
+Reading scikit-learn takes seconds, often more than the work. The one in reserve is started with the worker and when
+work has ended, so that it takes the cores from no work, and is let go when nothing came for a while, so that an idle
+worker is small.
 """
 
 import asyncio

@@ -48,7 +48,8 @@ class ChildCrashed(Exception):
 class Sandbox:
     """Has work done by children.
 
-    memory_limit_mb: of data, MiB, per child. keeps_one: a child in reserve, once there was work, until `close`.
+    memory_limit_mb: of data, MiB, per child. keeps_one: a child in reserve, once there was work or `keep_one` has asked
+    for it, until `close`.
     """
 
     def __init__(self, memory_limit_mb: int, *, keeps_one: bool = False) -> None:
@@ -67,8 +68,12 @@ class Sandbox:
             code = await process.wait()
         finally:
             await end(process)
-        await self._children.keep_one()
+        await self.keep_one()
         return self._answer(folder, code)
+
+    async def keep_one(self) -> None:
+        """Have a child in reserve before the first work, where one is to be kept."""
+        await self._children.keep_one()
 
     async def close(self) -> None:
         """End the child in reserve."""

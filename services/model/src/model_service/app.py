@@ -22,7 +22,7 @@ from pynomaly_chassis.flags import Flags
 from pynomaly_chassis.health import Vitals
 from pynomaly_chassis.idempotency import IdempotencyKeys
 from pynomaly_chassis.metrics import HttpMetrics
-from pynomaly_chassis.problems import ErrorForms
+from pynomaly_chassis.problem_handlers import ErrorForms
 from pynomaly_chassis.resilience import open_resilience
 from pynomaly_chassis.settings import load_settings
 from pynomaly_chassis.storage import open_store

@@ -7,7 +7,8 @@ from typing import NamedTuple, Protocol
 
 import structlog
 from fastapi.exceptions import RequestValidationError
-from pynomaly_chassis.problems import Invalid, ProblemError, problem_of_validation
+from pynomaly_chassis.problem_handlers import problem_of_validation
+from pynomaly_chassis.problems import Invalid, ProblemError
 from pynomaly_scoring import Rows, Scores
 
 from model_service.answers import Render, render_many, render_one

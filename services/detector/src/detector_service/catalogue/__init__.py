@@ -5,7 +5,7 @@ Importing PyOD costs some 150 MB, which a process that only validates should not
 generated file. `python -m detector_service.algorithms --write` renews it.
 """
 
-from detector_service.catalogue.build import build, implementation, pyod_detectors, render
+from detector_service.catalogue.build import build, pyod_detectors, render
 from detector_service.catalogue.elsewhere import ELSEWHERE
 
-__all__ = ["ELSEWHERE", "build", "implementation", "pyod_detectors", "render"]
+__all__ = ["ELSEWHERE", "build", "pyod_detectors", "render"]

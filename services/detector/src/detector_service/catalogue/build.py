@@ -5,8 +5,9 @@ import inspect
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from importlib import import_module, resources
+from importlib import resources
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
 from detector_service.catalogue import batch, ensembles, neighbours, networks, shapes, tails
@@ -45,12 +46,6 @@ def render(data: Path) -> Rendered:
     }
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     return Rendered(text, document(algorithms, elsewhere, data))
-
-
-def implementation(path: str) -> Any:
-    """The class at a dotted path, imported now."""
-    module, _, name = path.rpartition(".")
-    return getattr(import_module(module), name)
 
 
 def pyod_detectors() -> set[str]:
@@ -95,5 +90,5 @@ def _written_defaults(path: str) -> Mapping[str, Any]:
 
 
 def _defaults(path: str) -> Mapping[str, Any]:
-    signature = inspect.signature(implementation(path))
+    signature = inspect.signature(resolve_name(path))
     return {name: parameter.default for name, parameter in signature.parameters.items()}

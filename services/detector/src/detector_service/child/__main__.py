@@ -18,7 +18,7 @@ from detector_service.child.confinement import (
     say_into,
     watch_lifeline,
 )
-from detector_service.child.libraries import read_libraries
+from detector_service.child.libraries import leave_out_frames, read_libraries
 
 
 def main(memory_limit_mb: int, *, is_reserve: bool) -> None:
@@ -26,6 +26,7 @@ def main(memory_limit_mb: int, *, is_reserve: bool) -> None:
     die_with_parent()
     limit_memory(memory_limit_mb)
     channel = private_stdout()
+    leave_out_frames()
     try:
         if is_reserve:
             read_libraries()
