@@ -1,7 +1,7 @@
 """A fit that never holds all rows gives the model of one that does."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -49,10 +49,17 @@ def in_blocks(rows: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
     return iter(np.split(rows, [0, 1, 700, 3001]))
 
 
+def row_stream(blocks: Callable[[], Iterator[NDArray[np.float64]]], n_rows: int, folder: Path) -> RowStream:
+    def numbers(block: NDArray[np.float64], places: NDArray[np.int64] | None) -> NDArray[np.float64]:
+        return np.ascontiguousarray(block if places is None else block[places])
+
+    return RowStream(blocks, len, numbers, n_rows, folder, 2)
+
+
 def streamed(
     wanted: FitRequest, rows: NDArray[np.float64], folder: Path, supervision: Supervision | None = None
 ) -> TrainedDetector:
-    stream = RowStream(lambda: in_blocks(rows), np.ascontiguousarray, len(rows), folder, 2)
+    stream = row_stream(lambda: in_blocks(rows), len(rows), folder)
     found = fit_streamed(wanted, stream, ignore_stage, supervision or Supervision())
     assert list(folder.iterdir()) == []
     return found
@@ -143,9 +150,9 @@ def test_no_file_of_a_column_stays_open_between_blocks(tmp_path: Path) -> None:
             yield block
 
     columns = tuple(SourceColumn(name=name, missing="median") for name in "abc")
-    stream = RowStream(counted, np.ascontiguousarray, N_ROWS, tmp_path, 1)
+    stream = row_stream(counted, N_ROWS, tmp_path)
     fit_streamed(request(columns=columns, n_estimators=5), stream, ignore_stage, Supervision())
-    assert n_open == [0] * 12
+    assert n_open == [0] * 18
 
 
 def _is_within(descriptor: Path, folder: Path) -> bool:
@@ -153,7 +160,7 @@ def _is_within(descriptor: Path, folder: Path) -> bool:
 
 
 def test_a_stream_of_other_rows_than_were_announced_is_no_training(tmp_path: Path) -> None:
-    stream = RowStream(lambda: in_blocks(table()), np.ascontiguousarray, N_ROWS + 1, tmp_path, 1)
+    stream = row_stream(lambda: in_blocks(table()), N_ROWS + 1, tmp_path)
     with pytest.raises(RuntimeError, match="has 6000 rows, not 6001"):
         fit_streamed(request(), stream, ignore_stage, Supervision())
 

@@ -1,12 +1,12 @@
 """Training a detector that learns from a few rows, without ever holding the others.
 
-Two passes over the rows. The first takes the rows that the algorithm draws, and fits the preprocessing to each column
-by itself; the second scores every row with the compiled graph, for threshold, calibration and figures. The model is
-that of a fit in memory, but for rounding.
+The first pass over the rows takes those that the algorithm draws; where a column's preprocessing is learned from its
+values, the second fits it, to a column at a time. The last scores every row with the compiled graph, for threshold,
+calibration and figures. The model is that of a fit in memory, but for rounding.
 """
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,14 +32,22 @@ Score = Callable[[FloatMatrix], FloatVector]
 
 
 class RowStream(NamedTuple):
-    """blocks: begins a pass over all rows, in order. numbers: makes (n, n_columns) numbers of a block, on any thread.
-    folder: for a file per column."""
+    """blocks: begins a pass over all rows, in order. size: of a block, in rows. numbers: makes (n, n_columns) numbers
+    of a block, or of its rows at these places, on any thread. folder: for a file per column."""
 
     blocks: Callable[[], Iterator[Any]]
-    numbers: Callable[[Any], FloatMatrix]
+    size: Callable[[Any], int]
+    numbers: Callable[[Any, IntVector | None], FloatMatrix]
     n_rows: int
     folder: Path
     n_threads: int
+
+    def numbered(self) -> Iterator[tuple[int, Any]]:
+        """A pass over the blocks, each with the number of its first row, from 0."""
+        first = 0
+        for block in self.blocks():
+            yield first, block
+            first += self.size(block)
 
 
 def fit_streamed(
@@ -54,14 +62,19 @@ def fit_streamed(
     on_stage("survey", 0.0)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        sampled, origin = _survey(request, stream, estimator)
-        source = Source(origin.pipeline, Rows(sampled.rows))
+        drawn = subsampler.draw(estimator, stream.n_rows, len(request.sources))
+        sampled = _taken(stream, drawn)
+        check = _Check(request.sources)
+        if not check.holds(sampled):
+            _refuse(stream, check)
+        source = Source(_pipeline(request, stream), Rows(sampled))
         features = source.pipeline.features(source.rows)
         check_size(request, stream.n_rows, features.shape[1])
-        on_stage("fit", 0.3)
-        subsampler.fit(estimator, sampled.numbers, features, stream.n_rows)
-        on_stage("score", 0.35)
-        scores = _scores(_scoring(estimator, algorithm.name, features, source), stream, on_stage)
+        on_stage("fit", 0.2)
+        subsampler.fit(estimator, drawn, features, stream.n_rows)
+        on_stage("score", 0.25)
+        passed = _Passing(_scoring(estimator, algorithm.name, features, source), check, request)
+        scores, digest = passed.over(stream, on_stage)
         scores += subsampler.shift(estimator, scores)
         estimator.decision_scores_ = scores
         estimator._process_decision_scores()  # noqa: SLF001 - as PyOD's own fit ends
@@ -70,36 +83,55 @@ def fit_streamed(
         on_stage("verify", 0.9)
         parity = verify(estimator, algorithm, compiled, features, source)
     on_stage("done", 1.0)
-    return trained(request, origin, compiled, supervision, parity)
+    return trained(request, Origin(source.pipeline, stream.n_rows, digest), compiled, supervision, parity)
 
 
-class _Sample(NamedTuple):
-    """numbers: of the rows, from 0, ascending, (n,); rows: (n, n_columns)."""
+def _taken(stream: RowStream, numbers: IntVector) -> FloatMatrix:
+    """The rows of these numbers, from 0, ascending."""
+    taken, end = [], 0
+    for first, block in stream.numbered():
+        end = first + stream.size(block)
+        wanted = slice(*np.searchsorted(numbers, (first, end)))
+        taken.append(stream.numbers(block, numbers[wanted] - first))
+    if end != stream.n_rows:
+        raise RuntimeError(f"the data set has {end} rows, not {stream.n_rows}")
+    return np.concatenate(taken)
 
-    numbers: IntVector
-    rows: FloatMatrix
+
+def _is_learned(column: SourceColumn) -> bool:
+    """Whether its preprocessing depends on its values."""
+    return column.missing != "reject" or column.scaling != "none"
 
 
-def _survey(request: FitRequest, stream: RowStream, estimator: Any) -> tuple[_Sample, Origin]:
-    """The rows that the estimator draws, and what is to be known of all. Raises Unfit naming a column and row."""
-    numbers = SUBSAMPLERS[request.algorithm].draw(estimator, stream.n_rows, len(request.sources))
-    digest, taken, first = begun_digest(request.feature_names), [], 0
-    columns = [_Column(number, column, stream.folder) for number, column in enumerate(request.sources)]
-    for block in in_order(stream.n_threads, stream.numbers, stream.blocks()):
-        for column in columns:
-            column.add(block, first)
-        digest.update(block.data)
-        begin, end = np.searchsorted(numbers, (first, first + len(block)))
-        taken.append(block[numbers[begin:end] - first])
-        first += len(block)
-    if first != stream.n_rows:
-        raise RuntimeError(f"the data set has {first} rows, not {stream.n_rows}")
-    pipeline = _pipeline(request, columns)
-    return _Sample(numbers, np.concatenate(taken)), Origin(pipeline, first, digest.hexdigest())
+class _Check:
+    """That the columns of which nothing is learned, and which nothing fills, hold numbers alone."""
+
+    def __init__(self, columns: Sequence[SourceColumn]) -> None:
+        self._columns = columns
+        self._numbers = [number for number, column in enumerate(columns) if not _is_learned(column)]
+
+    def holds(self, rows: FloatMatrix) -> bool:
+        return bool(np.isfinite(rows.sum(axis=0)[self._numbers]).all())
+
+    def refuse(self, rows: FloatMatrix, first: int) -> None:
+        """Raises Unfit naming the first column with another value, and the row, if there is one. first: from 0."""
+        from detector_service.compile.pipeline import check_values  # noqa: PLC0415 - onnx
+
+        if self.holds(rows):
+            return
+        for number in self._numbers:
+            values = rows[:, number]
+            check_values(self._columns[number], values, np.isnan(values), first_row=first + 1)
+
+
+def _refuse(stream: RowStream, check: _Check) -> None:
+    """Raises Unfit: somewhere there is a value that cannot be taken."""
+    for first, block in stream.numbered():
+        check.refuse(stream.numbers(block, None), first)
 
 
 class _Column:
-    """One column as it passes: checked at once where that is all, else kept in a file until it is whole.
+    """One column as it passes, kept in a file until it is whole.
 
     The file is opened for each block: there may be more columns than a process may have files open.
     """
@@ -107,30 +139,30 @@ class _Column:
     def __init__(self, number: int, column: SourceColumn, folder: Path) -> None:
         self._number, self._column = number, column
         self._path = folder / f"column-{number}.f64"
-        self._is_learned = column.missing != "reject" or column.scaling != "none"
 
-    def add(self, block: FloatMatrix, first: int) -> None:
-        from detector_service.compile.pipeline import check_values  # noqa: PLC0415 - onnx
-
-        values = np.ascontiguousarray(block[:, self._number])
-        if self._is_learned:
-            with self._path.open("ab") as file:
-                file.write(values.data)
-        elif len(values) and not np.isfinite(values.sum()):
-            check_values(self._column, values, np.isnan(values), first_row=first + 1)
+    def add(self, block: FloatMatrix) -> None:
+        with self._path.open("ab") as file:
+            file.write(np.ascontiguousarray(block[:, self._number]).data)
 
     def pipeline(self) -> "Pipeline":
         """That of this column alone."""
         from detector_service.compile import Pipeline  # noqa: PLC0415 - onnx
 
-        values = np.fromfile(self._path, np.float64) if self._is_learned else np.zeros(1)
+        values = np.fromfile(self._path, np.float64) if _is_learned(self._column) else np.zeros(1)
         self._path.unlink(missing_ok=True)
         return Pipeline.fit((self._column,), Rows(values.reshape(-1, 1)))
 
 
-def _pipeline(request: FitRequest, columns: list[_Column]) -> "Pipeline":
+def _pipeline(request: FitRequest, stream: RowStream) -> "Pipeline":
+    """Fitted to each column by itself. Raises Unfit."""
     from detector_service.compile import Pipeline  # noqa: PLC0415 - onnx
 
+    columns = [_Column(number, column, stream.folder) for number, column in enumerate(request.sources)]
+    learned = [kept for kept, column in zip(columns, request.sources, strict=True) if _is_learned(column)]
+    if learned:
+        for block in in_order(stream.n_threads, lambda block: stream.numbers(block, None), stream.blocks()):
+            for column in learned:
+                column.add(block)
     return Pipeline.joined(request.sources, [column.pipeline() for column in columns])
 
 
@@ -144,14 +176,29 @@ def _scoring(estimator: Any, algorithm_name: str, features: FloatMatrix, source:
     return lambda rows: run(rows)["raw_score"]
 
 
-def _scores(score: Score, stream: RowStream, on_stage: OnStage) -> FloatVector:
-    """Of every row, (n_rows,). Raises Unfit naming the first row whose score is not finite."""
-    from detector_service.compile import check_finite  # noqa: PLC0415 - onnx
+class _Passing:
+    """The pass that scores."""
 
-    scores, done = np.empty(stream.n_rows), 0
-    for found in in_order(stream.n_threads, lambda block: score(stream.numbers(block)), stream.blocks()):
-        check_finite(found, done + 1)
-        scores[done : done + len(found)] = found
-        done += len(found)
-        on_stage("score", 0.35 + 0.45 * done / stream.n_rows)
-    return scores
+    def __init__(self, score: Score, check: _Check, request: FitRequest) -> None:
+        self._score, self._check = score, check
+        self._digest = begun_digest(request.feature_names)
+
+    def over(self, stream: RowStream, on_stage: OnStage) -> tuple[FloatVector, str]:
+        """Every row's score, (n_rows,), and the rows' digest. Raises Unfit naming the first row that has none."""
+        from detector_service.compile import check_finite  # noqa: PLC0415 - onnx
+
+        scores, done = np.empty(stream.n_rows), 0
+
+        def of_block(item: tuple[int, Any]) -> tuple[FloatMatrix, FloatVector]:
+            first, block = item
+            rows = stream.numbers(block, None)
+            self._check.refuse(rows, first)
+            return rows, self._score(rows)
+
+        for rows, found in in_order(stream.n_threads, of_block, stream.numbered()):
+            check_finite(found, done + 1)
+            self._digest.update(rows.data)
+            scores[done : done + len(found)] = found
+            done += len(found)
+            on_stage("score", 0.25 + 0.55 * done / stream.n_rows)
+        return scores, self._digest.hexdigest()

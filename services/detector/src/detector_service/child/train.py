@@ -1,7 +1,6 @@
 """Rows to a signed artefact."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from detector_service.memory import is_streamed
 from detector_service.sandbox import ARTEFACT, ROWS, Report
 from detector_service.signing import sign_artefact
 from detector_service.specs import TrainSpec
-from detector_service.streamed import FloatMatrix, RowStream, fit_streamed
+from detector_service.streamed import FloatMatrix, IntVector, RowStream, fit_streamed
 from detector_service.supervision import Supervision, supervise
 from detector_service.thresholds import Target
 from detector_service.training import FitRequest, TrainedDetector, fit_detector
@@ -122,11 +121,17 @@ def _trained(
         report(_STAGES.get(stage, stage), 0.1 + 0.85 * done)
 
     if spec.n_rows is not None and is_streamed(spec, spec.n_rows):
-        stream = RowStream(lambda: read_batches(folder / ROWS), _numbers_of(spec), spec.n_rows, folder, cores())
-        return fit_streamed(wanted, stream, on_stage, supervision)
+        return fit_streamed(wanted, _row_stream(folder, spec, spec.n_rows), on_stage, supervision)
     return fit_detector(wanted, read_rows(folder / ROWS, columns_of(spec)), on_stage, supervision)
 
 
-def _numbers_of(spec: TrainSpec) -> Callable[[tuple[int, pa.RecordBatch]], FloatMatrix]:
+def _row_stream(folder: Path, spec: TrainSpec, n_rows: int) -> RowStream:
     columns = columns_of(spec)
-    return lambda item: block_of(*item, columns).rows.numeric
+
+    def numbers(item: tuple[int, pa.RecordBatch], places: IntVector | None) -> FloatMatrix:
+        first_row, batch = item
+        return block_of(first_row, batch if places is None else batch.take(pa.array(places)), columns).rows.numeric
+
+    return RowStream(
+        lambda: read_batches(folder / ROWS), lambda item: item[1].num_rows, numbers, n_rows, folder, cores()
+    )

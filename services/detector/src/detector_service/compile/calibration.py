@@ -1,5 +1,6 @@
 """The tail that every graph shares: from the raw score to prediction, is_anomaly and confidence."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,8 +56,7 @@ def calibrate(
     at_most = np.cumsum(counts)
     n = int(at_most[-1])
     positions = (at_most - counts / 2) / n
-    probability = outlier_probability(np.concatenate(([0], at_most)), n, n_flagged)
-    kept = _knots(positions, probability[1:])
+    kept = _knots(positions, lambda chosen: outlier_probability(at_most[chosen], n, n_flagged))
     scores, positions = scores[kept], positions[kept]
     return Calibration(
         threshold=threshold,
@@ -64,7 +64,7 @@ def calibrate(
         starts=np.concatenate((scores[:1], scores)),
         positions=np.concatenate((positions[:1], positions)),
         slopes=np.concatenate(([0.0], _slopes(scores, positions), [0.0])),
-        outlier_probability=probability[np.concatenate(([0], kept + 1))],
+        outlier_probability=outlier_probability(np.concatenate(([0], at_most[kept])), n, n_flagged),
     )
 
 
@@ -90,13 +90,24 @@ def _distinct(training_scores: FloatVector, spread: float) -> tuple[FloatVector,
     return scores[first_of_group], np.add.reduceat(counts, first_of_group)
 
 
-def _knots(positions: FloatVector, probability: FloatVector) -> NDArray[np.int64]:
-    """Which distinct scores become knots: all, or so that neither curve moves by more than 2 / 4,094 between two."""
-    if len(positions) <= MAX_KNOTS:
-        return np.arange(len(positions))
-    bucket = np.floor((positions + probability) / 2 * (MAX_KNOTS - 2))
-    first_of_bucket = np.flatnonzero(np.diff(bucket, prepend=-1))
-    return np.union1d(first_of_bucket, [len(positions) - 1])
+def _knots(positions: FloatVector, probability: Callable[[NDArray[np.int64]], FloatVector]) -> NDArray[np.int64]:
+    """Which distinct scores become knots: all, or so that neither curve moves by more than 2 / 4,094 between two.
+
+    probability: of those at these places, which grows with the place. Each bucket's first is found by bisection: of
+    millions of scores, most probabilities are never computed.
+    """
+    n = len(positions)
+    if n <= MAX_KNOTS:
+        return np.arange(n)
+    buckets = np.arange(MAX_KNOTS - 1, dtype=np.float64)
+    first, end = np.zeros(len(buckets), np.int64), np.full(len(buckets), n)
+    while (first < end).any():
+        middle = np.minimum((first + end) // 2, n - 1)
+        is_below = np.floor((positions[middle] + probability(middle)) / 2 * (MAX_KNOTS - 2)) < buckets
+        is_open = first < end
+        first = np.where(is_open & is_below, middle + 1, first)
+        end = np.where(is_open & ~is_below, middle, end)
+    return np.union1d(first[first < n], [n - 1])
 
 
 def _slopes(scores: FloatVector, positions: FloatVector) -> FloatVector:

@@ -30,16 +30,14 @@ def forest_pass(estimator: Any) -> Callable[[FloatMatrix], FloatVector] | None:
     laid_out = [_complete(tree, depth) for tree in with_exact_sums(scaled_trees(forest))]
     features, splits, leaves = (np.array(part) for part in zip(*laid_out, strict=True))
     columns = features * np.uint32(_ROWS)
-    offset, n_features = forest.offset_, forest.n_features_in_
+    offset = forest.offset_
 
     def score(rows: FloatMatrix) -> FloatVector:
-        n_blocks = -(-len(rows) // _ROWS)
-        blocks = np.zeros((n_blocks * _ROWS, n_features), np.float32)
-        blocks[: len(rows)] = rows
-        blocks = blocks.reshape(n_blocks, _ROWS, n_features).transpose(0, 2, 1).reshape(n_blocks, n_features * _ROWS)
-        exponents = np.empty((n_blocks, _ROWS))
-        _add_leaves(np.ascontiguousarray(blocks), columns, splits, leaves, exponents)
-        found: FloatVector = np.exp(exponents.ravel()[: len(rows)]) + offset
+        exponents = np.empty(len(rows))
+        block = np.zeros(rows.shape[1] * _ROWS, np.float32)
+        places, sums = np.empty(_ROWS, np.uint32), np.empty(_ROWS)
+        _add_leaves(rows, columns, splits, leaves, depth, block, places, sums, exponents)
+        found: FloatVector = np.exp(exponents) + offset
         return found
 
     score(np.zeros((1, forest.n_features_in_)))  # compiles it, before threads may
@@ -69,26 +67,34 @@ def _complete(tree: Tree, depth: int) -> tuple[NDArray[np.uint32], NDArray[np.fl
 
 
 @numba.njit(nogil=True, boundscheck=False)
-def _add_leaves(blocks: Any, columns: Any, splits: Any, leaves: Any, exponents: Any) -> None:
-    """Into exponents, (n_blocks, _ROWS), the sum of each row's leaves.
+def _add_leaves(
+    rows: Any, columns: Any, splits: Any, leaves: Any, depth: int, block: Any, places: Any, sums: Any, exponents: Any
+) -> None:
+    """Into exponents, (n_rows,), the sum of each row's leaves, one of each tree.
 
-    blocks: float32 (n_blocks, n_features * _ROWS), a column after the other. columns: uint32 like splits,
-    (n_trees, 2^depth - 1): where in a block a node's column begins.
+    rows: float64 (n_rows, n_features). columns: uint32 like splits, (n_trees, 2^depth - 1): where in `block`, float32
+    (n_features * 64,), the column of a node begins. places, sums: room for 64.
+
+    All places are unsigned: numba looks at a signed one to see whether it counts from the end, at half the speed. What
+    slices and makes arrays is outside: numba takes seconds to compile it.
     """
-    # All places are unsigned: numba looks at a signed one to see whether it counts from the end, at half the speed.
-    n_inner, one, n_rows = np.uint32(splits.shape[1]), np.uint32(1), np.uint32(_ROWS)
-    n_levels = int(np.log2(n_inner + one))
-    places = np.empty(_ROWS, np.uint32)
-    for number in range(len(blocks)):
-        block, sums = blocks[number], exponents[number]
-        sums[:] = 0
+    n_inner, one, n_together = np.uint32(splits.shape[1]), np.uint32(1), np.uint32(_ROWS)
+    for first in range(0, len(rows), _ROWS):
+        n_rows = min(_ROWS, len(rows) - first)
+        for row in range(n_rows):
+            for feature in range(rows.shape[1]):
+                block[feature * _ROWS + row] = rows[first + row, feature]
+        for row in range(n_together):
+            sums[row] = 0.0
         for tree in range(len(splits)):
-            column, split, leaf = columns[tree], splits[tree], leaves[tree]
-            places[:] = 0
-            for _ in range(n_levels):
-                for row in range(n_rows):
+            for row in range(n_together):
+                places[row] = np.uint32(0)
+            for _ in range(depth):
+                for row in range(n_together):
                     place = places[row]
-                    is_above = np.uint32(block[column[place] + row] > split[place])
+                    is_above = np.uint32(block[columns[tree, place] + row] > splits[tree, place])
                     places[row] = place + place + one + is_above
-            for row in range(n_rows):
-                sums[row] += leaf[places[row] - n_inner]
+            for row in range(n_together):
+                sums[row] += leaves[tree, places[row] - n_inner]
+        for row in range(n_rows):
+            exponents[first + row] = sums[row]
