@@ -97,6 +97,12 @@ def test_what_becomes_of_raw_columns_is_sent_as_far_as_it_is_said(suite, bodies,
     assert suite.asked[0].json()["preprocessing"] == sent
 
 
+def test_an_update_may_change_the_seed_and_the_description(suite, bodies, says) -> None:
+    suite.says("PATCH", "/api/v1/detectors/thyroid", says(bodies["detector"]()))
+    assert run(["detectors", "update", "thyroid", "--seed", "7", "--description", "of spring"]) == 0
+    assert suite.asked[0].json() == {"seed": 7, "description": "of spring"}
+
+
 def test_a_choice_that_does_not_exist_is_refused_before_anything_is_sent(suite, capsys) -> None:
     assert run(["detectors", "create", "thyroid", "--missing", "mean"]) == 2
     assert "preprocessing.missing" in capsys.readouterr().err

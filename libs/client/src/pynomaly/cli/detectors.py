@@ -1,13 +1,12 @@
 """pynomaly detectors"""
 
-import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from pynomaly.cli.comparison import METRICS, metric_of, show_comparison, show_evaluations
-from pynomaly.cli.output import Json, Limit, names, pairs, print_json, say, show, show_list, waited
-from pynomaly.cli.preprocessing import Categories, Dates, Missing, Scaling, preprocessing
+from pynomaly.cli.detector_setup import Setup, takes_setup
+from pynomaly.cli.output import Json, Limit, print_json, say, show, show_list, waited
 from pynomaly.cli.suite import connect
 
 app = typer.Typer(help="Create, train and evaluate detectors.", no_args_is_help=True)
@@ -17,50 +16,20 @@ DatasetRef = Annotated[str, typer.Argument(metavar="DATASET", help="Id or name."
 Version = Annotated[str | None, typer.Option(metavar="N", help="Of the data set; the newest without.")]
 Wait = Annotated[bool, typer.Option(help="Wait for the job to end.")]
 TimeLimit = Annotated[float | None, typer.Option(metavar="S", help="Of the job, s; the suite's own without.")]
-Contamination = Annotated[float | None, typer.Option(help="Expected share of anomalies, over 0 to 0.5.")]
-Parameters = Annotated[
-    list[str] | None, typer.Option("--parameter", metavar="NAME=VALUE", help="Of the algorithm; may be repeated.")
-]
-Threshold = Annotated[
-    str | None,
-    typer.Option(
-        metavar="METHOD=TARGET",
-        help="precision=0.9 or false-alarm-rate=0.01, kept on the labels of the training data; else contamination.",
-    ),
-]
-Columns = Annotated[str | None, typer.Option(metavar="A,B", help="Features; every column of numbers without.")]
 
 
 @app.command()
+@takes_setup
 def create(
     name: Annotated[str, typer.Argument()],
     *,
     algorithm: Annotated[str, typer.Option(help="`pynomaly algorithms list` knows them.")] = "IForest",
-    contamination: Contamination = None,
-    parameter: Parameters = None,
-    columns: Columns = None,
-    missing: Missing = None,
-    categories: Categories = None,
-    dates: Dates = None,
-    scaling: Scaling = None,
-    threshold: Threshold = None,
-    seed: Annotated[int | None, typer.Option(help="Of every random choice.")] = None,
-    description: Annotated[str | None, typer.Option()] = None,
+    setup: Setup,
     as_json: Json = False,
 ) -> None:
     """A detector to be trained."""
     with connect() as client:
-        detector = client.detectors.create(
-            name,
-            algorithm,
-            contamination=contamination,
-            parameters=parameters(parameter),
-            feature_columns=names(columns),
-            preprocessing=preprocessing(missing, categories, dates, scaling),
-            threshold=threshold_choice(threshold),
-            seed=seed,
-            description=description,
-        )
+        detector = client.detectors.create(name, algorithm, **setup.fields())
     show(detector, as_json)
 
 
@@ -84,29 +53,16 @@ def show_(detector: Ref, as_json: Json = False) -> None:
 
 
 @app.command()
+@takes_setup
 def update(
     detector: Ref,
     *,
-    contamination: Contamination = None,
-    parameter: Parameters = None,
-    columns: Columns = None,
-    missing: Missing = None,
-    categories: Categories = None,
-    dates: Dates = None,
-    scaling: Scaling = None,
-    threshold: Threshold = None,
+    setup: Setup,
     as_json: Json = False,
 ) -> None:
     """Change what the next training uses."""
     with connect() as client:
-        changed = client.detectors.update(
-            detector,
-            contamination=contamination,
-            parameters=parameters(parameter),
-            feature_columns=names(columns),
-            preprocessing=preprocessing(missing, categories, dates, scaling),
-            threshold=threshold_choice(threshold),
-        )
+        changed = client.detectors.update(detector, **setup.fields())
     show(changed, as_json)
 
 
@@ -119,37 +75,21 @@ def delete(detector: Ref, as_json: Json = False) -> None:
 
 
 @app.command()
+@takes_setup
 def clone(
     detector: Ref,
     name: Annotated[str, typer.Argument(help="Of the new detector.")],
     *,
     algorithm: Annotated[str | None, typer.Option(help="Another one takes its own parameters.")] = None,
-    contamination: Contamination = None,
-    parameter: Parameters = None,
-    columns: Columns = None,
-    missing: Missing = None,
-    categories: Categories = None,
-    dates: Dates = None,
-    scaling: Scaling = None,
-    threshold: Threshold = None,
-    seed: Annotated[int | None, typer.Option(help="Of every random choice.")] = None,
-    description: Annotated[str | None, typer.Option()] = None,
+    setup: Setup,
     as_json: Json = False,
 ) -> None:
     """A new detector, set up as another one but for what is said."""
+    changes = setup.fields()
+    if algorithm is not None and changes["parameters"] is None:
+        changes["parameters"] = {}  # its own defaults: those of the other algorithm do not fit
     with connect() as client:
-        made = client.detectors.clone(
-            detector,
-            name,
-            algorithm=algorithm,
-            contamination=contamination,
-            parameters=parameters(parameter) if algorithm is None else parameters(parameter or []),
-            feature_columns=names(columns),
-            preprocessing=preprocessing(missing, categories, dates, scaling),
-            threshold=threshold_choice(threshold),
-            seed=seed,
-            description=description,
-        )
+        made = client.detectors.clone(detector, name, algorithm=algorithm, **changes)
     show(made, as_json)
 
 
@@ -223,25 +163,3 @@ def compare(
     with connect() as client:
         found = client.detectors.compare(detectors, dataset, dataset_version=dataset_version, metric=metric_of(metric))
     show(found, as_json) if as_json else show_comparison(found)
-
-
-def threshold_choice(text: str | None) -> dict[str, Any] | None:
-    """'precision=0.9', 'false-alarm-rate=0.01' or 'contamination' as the contract has it, which says what is wrong."""
-    if text is None:
-        return None
-    method, equals, target = text.partition("=")
-    return {"method": method.strip().replace("-", "_"), **({"target": target} if equals else {})}
-
-
-def parameters(texts: list[str] | None) -> dict[str, Any] | None:
-    """NAME=VALUE texts; a value is JSON where it can be, else the text itself."""
-    if texts is None:
-        return None
-    return {name: _value(text) for name, text in pairs(texts, "--parameter").items()}
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
