@@ -17,7 +17,7 @@ import pyarrow as pa
 import scipy.stats  # noqa: F401 - loaded before the fork, once for all
 from detector_service.algorithms import ALGORITHMS, create_estimator
 from detector_service.child.train import work
-from detector_service.sandbox import ROWS
+from detector_service.worker.sandbox import ROWS
 from pynomaly_scoring import generate_signing_key
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from detector_service.attempt import DetectorAttempt
 from detector_service.repository import Lease, Repository, Transaction
-from detector_service.sandbox import Report
+from detector_service.worker.attempt import DetectorAttempt
+from detector_service.worker.sandbox import Report
 from pydantic import BaseModel
 from pynomaly_chassis.database import Database, DatabaseUnavailable
 from pynomaly_chassis.jobs import Notifications, Terms

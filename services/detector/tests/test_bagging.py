@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from detector_service.bagging import FeatureBagging
+from detector_service.estimators.bagging import FeatureBagging
 from numpy.typing import NDArray
 
 COMBO = """

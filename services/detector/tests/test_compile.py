@@ -13,7 +13,7 @@ import pytest
 from detector_service.algorithms import ALGORITHMS, create_estimator, get_algorithm
 from detector_service.compile import FAMILIES, CompiledDetector, compile_detector, run_graph
 from detector_service.compile.networks import NETWORKS
-from detector_service.training import tolerance
+from detector_service.training.fit import tolerance
 from numpy.typing import NDArray
 from pynomaly_scoring.runtime import ort
 

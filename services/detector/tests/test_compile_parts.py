@@ -14,7 +14,7 @@ from detector_service.compile.forest import average_path_length
 from detector_service.compile.graph import INPUT, OUTPUTS, Graph
 from detector_service.compile.skewness import doubtful_intervals, symmetric_intervals, zero_skew_columns
 from detector_service.compile.trees import StepFunction, add_tree_ensemble, balanced_tree
-from detector_service.thresholds import rounding
+from detector_service.evaluation.thresholds import rounding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from detector_service.algorithms import create_estimator, get_algorithm
 from detector_service.compile import FAMILIES, compile_detector, run_graph
-from detector_service.training import tolerance
+from detector_service.training.fit import tolerance
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray

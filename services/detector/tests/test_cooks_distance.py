@@ -5,7 +5,7 @@ import onnx
 import pytest
 from detector_service.algorithms import create_estimator, get_algorithm
 from detector_service.compile import compile_detector, run_graph
-from detector_service.cooks_distance import CD
+from detector_service.estimators.cooks_distance import CD
 from numpy.typing import NDArray
 from pyod.models import cd
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from detector_service.intervals import (
+from detector_service.evaluation.intervals import (
     MAX_GROUPS,
     Interval,
     intervals,
@@ -13,7 +13,7 @@ from detector_service.intervals import (
     pooled,
     quantile_interval,
 )
-from detector_service.metrics import OF_RANKINGS, OF_VERDICTS, BoolVector, FloatVector, Ranking, judge, rank
+from detector_service.evaluation.metrics import OF_RANKINGS, OF_VERDICTS, BoolVector, FloatVector, Ranking, judge, rank
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

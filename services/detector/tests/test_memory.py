@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 from detector_service.algorithms import ALGORITHMS
 from detector_service.errors import MemoryLimitReached
-from detector_service.memory import check_fits, estimate_mb, is_streamed
 from detector_service.specs import TrainSpec
+from detector_service.training.memory import check_fits, estimate_mb, is_streamed
 from pynomaly_contracts.datasets import Column
 
 MEASURED = [name for name, algorithm in ALGORITHMS.items() if algorithm.extra is None]

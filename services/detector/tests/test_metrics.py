@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from detector_service import metrics as ours
-from detector_service.figures import confusion
+from detector_service.evaluation import metrics as ours
+from detector_service.evaluation.figures import confusion
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics

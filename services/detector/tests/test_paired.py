@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from detector_service.intervals import Interval
-from detector_service.metrics import OF_RANKINGS, OF_VERDICTS, BoolVector, FloatVector, judge, rank, roc_auc
-from detector_service.paired import N_BLOCKS, PairedFigures, difference_interval, paired_figures
+from detector_service.evaluation.intervals import Interval
+from detector_service.evaluation.metrics import OF_RANKINGS, OF_VERDICTS, BoolVector, FloatVector, judge, rank, roc_auc
+from detector_service.evaluation.paired import N_BLOCKS, PairedFigures, difference_interval, paired_figures
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from detector_service.errors import AlgorithmNotHere, DetectorNotTrained
-from detector_service.pinning import check_trainable, is_for_batches, train_spec, trained_model
+from detector_service.service.pinning import check_trainable, is_for_batches, train_spec, trained_model
 from detector_service.specs import TrainSpec
 from pynomaly_chassis.ids import new_id
 from pynomaly_contracts.datasets import Dataset

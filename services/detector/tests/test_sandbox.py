@@ -11,10 +11,10 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from detector_service.children import Children
-from detector_service.sandbox import ARTEFACT, ROWS, SCORED, ChildCrashed, ChildRefused, Sandbox
-from detector_service.signing import sign_artefact
-from detector_service.training import FitRequest, fit_detector
+from detector_service.training.fit import FitRequest, fit_detector
+from detector_service.training.signing import sign_artefact
+from detector_service.worker.children import Children
+from detector_service.worker.sandbox import ARTEFACT, ROWS, SCORED, ChildCrashed, ChildRefused, Sandbox
 from numpy.typing import NDArray
 from pynomaly_scoring import generate_signing_key
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from detector_service.repository import Lease, Repository
-from detector_service.stash import Stash, Trained
+from detector_service.worker.stash import Stash, Trained
 from obstore.store import LocalStore
 from pynomaly_chassis.bucket import Bucket
 from pynomaly_chassis.ids import new_id, utc_now

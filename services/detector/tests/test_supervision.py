@@ -8,10 +8,10 @@ import onnx
 import pytest
 from detector_service.compile import run_graph
 from detector_service.domain import Unfit
-from detector_service.metrics import BoolVector
-from detector_service.supervision import Supervision, supervise
-from detector_service.thresholds import Target
-from detector_service.training import FitRequest, TrainedDetector, fit_detector
+from detector_service.evaluation.metrics import BoolVector
+from detector_service.evaluation.supervision import Supervision, supervise
+from detector_service.evaluation.thresholds import Target
+from detector_service.training.fit import FitRequest, TrainedDetector, fit_detector
 from numpy.typing import NDArray
 from pynomaly_scoring import Manifest
 

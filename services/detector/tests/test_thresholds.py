@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 from detector_service.domain import Unfit
-from detector_service.metrics import false_alarm_rate, judge, precision
-from detector_service.thresholds import Target, choose_threshold, rounding, threshold_interval
+from detector_service.evaluation.metrics import false_alarm_rate, judge, precision
+from detector_service.evaluation.thresholds import Target, choose_threshold, rounding, threshold_interval
 from hypothesis import given
 from hypothesis import strategies as st
 

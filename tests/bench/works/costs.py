@@ -5,7 +5,7 @@ from functools import partial
 
 import onnx
 from artefacts import interleaved_ms, median_ms, opened, trusted
-from detector_service.signing import sign_artefact
+from detector_service.training.signing import sign_artefact
 from dialects import MODEL, Matrix
 from figures import Bar, Outcome, milliseconds
 from onnx.utils import Extractor

@@ -157,7 +157,7 @@ def create_estimator(
     if algorithm.seeded:
         arguments["random_state"] = seed
     if algorithm.extra:
-        from detector_service.networks import create_network  # noqa: PLC0415 - PyTorch, not installed everywhere
+        from detector_service.estimators.networks import create_network  # noqa: PLC0415 - PyTorch, not installed everywhere
 
         return create_network(algorithm.name, arguments, seed)
     with warnings.catch_warnings():

@@ -25,17 +25,17 @@ from pynomaly_contracts.routes import Service
 from pynomaly_resilience import Resilience, ResilientSession
 
 from detector_service.api import algorithms, detectors, evaluations, jobs
-from detector_service.attempt import DetectorAttempt
 from detector_service.clients import API_CALLS, WORKER_CALLS, DatasetClient, ModelClient
-from detector_service.comparing import EvaluationService
-from detector_service.job_book import JobLimits
 from detector_service.repository import Repository
-from detector_service.sandbox import Sandbox
-from detector_service.service import DetectorService, JobService
+from detector_service.service.evaluations import EvaluationService
+from detector_service.service.job_book import JobLimits
+from detector_service.service.jobs import DetectorService, JobService
 from detector_service.settings import Settings, WorkerSettings
-from detector_service.stash import Stash
 from detector_service.tables import FEATURE_FLAGS, idempotency_keys, job_store
-from detector_service.tasks import DetectBatchTask, EvaluateTask, TrainTask
+from detector_service.worker.attempt import DetectorAttempt
+from detector_service.worker.sandbox import Sandbox
+from detector_service.worker.stash import Stash
+from detector_service.worker.tasks import DetectBatchTask, EvaluateTask, TrainTask
 
 PURGE_S = 3600.0
 DESCRIPTION = "Detectors: algorithms with parameters, their training, their evaluation, and batch detection as jobs."

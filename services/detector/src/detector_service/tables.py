@@ -40,7 +40,7 @@ job_store = job_tables(
 )
 jobs = job_store.jobs
 
-# paired: figures of bootstrap samples, as detector_service.paired writes them; null where there are none.
+# paired: figures of bootstrap samples, as detector_service.evaluation.paired writes them; null where there are none.
 evaluations = sa.Table(
     "evaluations",
     metadata,

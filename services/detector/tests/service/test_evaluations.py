@@ -5,9 +5,9 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from detector_service.figures import compare, confusion
-from detector_service.metrics import FloatVector, judge, rank
-from detector_service.paired import paired_figures
+from detector_service.evaluation.figures import compare, confusion
+from detector_service.evaluation.metrics import FloatVector, judge, rank
+from detector_service.evaluation.paired import paired_figures
 from detector_service.repository import Repository
 from pynomaly_chassis.ids import new_id
 from pynomaly_contracts.datasets import Dataset

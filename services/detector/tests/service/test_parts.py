@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from detector_service.clients import DatasetClient, ModelClient
-from detector_service.part_keeping import keeping_parts
 from detector_service.repository import Lease, Repository
-from detector_service.sandbox import PARTS, ChildCrashed, Sandbox, part_name
-from detector_service.stash import Stash
-from detector_service.tasks import DetectBatchTask
+from detector_service.worker.part_keeping import keeping_parts
+from detector_service.worker.sandbox import PARTS, ChildCrashed, Sandbox, part_name
+from detector_service.worker.stash import Stash
+from detector_service.worker.tasks import DetectBatchTask
 from obstore.store import LocalStore
 from pynomaly_chassis.bucket import Bucket, StorageUnavailable
 from pynomaly_chassis.ids import new_id

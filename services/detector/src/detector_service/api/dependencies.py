@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
-from detector_service.comparing import EvaluationService
-from detector_service.service import DetectorService, JobService
+from detector_service.service.evaluations import EvaluationService
+from detector_service.service.jobs import DetectorService, JobService
 
 
 def _detectors(request: Request) -> DetectorService:

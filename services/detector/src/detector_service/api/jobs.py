@@ -16,7 +16,7 @@ from pynomaly_contracts.jobs import Job, JobAccepted, JobKind, JobState, JobSumm
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from detector_service.api.dependencies import Jobs
-from detector_service.job_book import JobFilter
+from detector_service.service.job_book import JobFilter
 
 router = json_router("/jobs", "jobs")
 HEARTBEAT_S = 10

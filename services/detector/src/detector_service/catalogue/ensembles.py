@@ -74,7 +74,7 @@ ENTRIES = (
         good_at="No labels to choose a detector by: steadier than any of its members.",
         paper="Aggarwal & Sathe, Theoretical foundations and algorithms for outlier ensembles, "
         "SIGKDD Explorations 2015",
-        implementation="detector_service.combination.Combination",
+        implementation="detector_service.estimators.combination.Combination",
         fit_cost="medium",
         score_cost="low",
         parameters={
@@ -99,7 +99,7 @@ ENTRIES = (
         description="Averages one detector over random subsets of the columns.",
         good_at="Many columns, of which some are noise.",
         paper="Lazarevic & Kumar, Feature bagging for outlier detection, KDD 2005",
-        implementation="detector_service.bagging.FeatureBagging",
+        implementation="detector_service.estimators.bagging.FeatureBagging",
         fit_cost="medium",
         score_cost="high",
         parameters={

@@ -162,7 +162,7 @@ ENTRIES = (
         description="Scores a row by how much it would bend the regression of each column on the others.",
         good_at="Columns that explain each other linearly.",
         paper="Cook, Detection of influential observation in linear regression, Technometrics 1977",
-        implementation="detector_service.cooks_distance.CD",
+        implementation="detector_service.estimators.cooks_distance.CD",
         fit_cost="low",
         score_cost="high",
     ),

@@ -7,7 +7,7 @@ from pynomaly_scoring import Rows, Scorer, TrustedKeys, open_artefact
 
 from detector_service.child.rows import Block, read_checked
 from detector_service.child.scoring import score_block
-from detector_service.sandbox import ARTEFACT, ARTEFACT_BEFORE, ROWS, Report
+from detector_service.worker.sandbox import ARTEFACT, ARTEFACT_BEFORE, ROWS, Report
 
 MAX_COMPARED = 100_000
 

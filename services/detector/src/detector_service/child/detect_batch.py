@@ -15,8 +15,8 @@ from detector_service.child.rows import block_of, check_block, check_schema, rea
 from detector_service.child.scored import Scored, ScoredBatch, write_scored
 from detector_service.child.scoring import load_scorer, score_block
 from detector_service.child.usage import usage
-from detector_service.sandbox import ROWS, Report
 from detector_service.specs import DetectBatchSpec
+from detector_service.worker.sandbox import ROWS, Report
 
 Numbered = tuple[int, pa.RecordBatch]
 

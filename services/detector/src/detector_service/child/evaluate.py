@@ -9,11 +9,11 @@ import numpy as np
 from detector_service.child.rows import read_checked, read_labels
 from detector_service.child.scoring import load_scorer, score_block
 from detector_service.child.usage import usage
-from detector_service.figures import check_labels, compare, confusion
-from detector_service.metrics import BoolVector, FloatVector, judge, rank
-from detector_service.paired import paired_figures
-from detector_service.sandbox import ROWS, Report
+from detector_service.evaluation.figures import check_labels, compare, confusion
+from detector_service.evaluation.metrics import BoolVector, FloatVector, judge, rank
+from detector_service.evaluation.paired import paired_figures
 from detector_service.specs import EvaluateSpec
+from detector_service.worker.sandbox import ROWS, Report
 
 
 def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any]:

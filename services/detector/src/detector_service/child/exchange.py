@@ -12,7 +12,7 @@ from pynomaly_scoring import ArtefactError
 from detector_service.algorithms import UnknownAlgorithm
 from detector_service.domain import Unfit
 from detector_service.errors import AlgorithmNotHere, ArtefactRefused, DataUnfit
-from detector_service.sandbox import ANSWER, REFUSAL, REQUEST, Report
+from detector_service.worker.sandbox import ANSWER, REFUSAL, REQUEST, Report
 
 Work = Callable[[Path, dict[str, Any], Report], dict[str, Any]]
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from detector_service.child.scored import SCORE_TYPES, Scored
-from detector_service.sandbox import PARTS, part_name
+from detector_service.worker.sandbox import PARTS, part_name
 
 
 class Parts:

@@ -9,9 +9,9 @@ from detector_service.child.rows import read_blocks
 from detector_service.child.scored import Scored, ScoredBatch, write_scored
 from detector_service.child.train import columns_of, fit_request, read_rows
 from detector_service.child.usage import usage
-from detector_service.itself import ItselfScores, score_itself
-from detector_service.sandbox import ROWS, Report
 from detector_service.specs import ScoreItselfSpec
+from detector_service.training.itself import ItselfScores, score_itself
+from detector_service.worker.sandbox import ROWS, Report
 
 
 def work(folder: Path, request: dict[str, Any], report: Report) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from detector_service.child.rows import read_schema
 from detector_service.domain import score_columns
-from detector_service.sandbox import ROWS, SCORED
+from detector_service.worker.sandbox import ROWS, SCORED
 
 SCORE_TYPES = {"raw_score": pa.float64(), "prediction": pa.float64(), "is_anomaly": pa.bool_()}
 

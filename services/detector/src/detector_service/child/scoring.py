@@ -8,7 +8,7 @@ from pynomaly_scoring import Scorer, Scores, TrustedKeys, open_artefact
 
 from detector_service.child.rows import Block
 from detector_service.domain import Refusal, Unfit
-from detector_service.sandbox import ARTEFACT
+from detector_service.worker.sandbox import ARTEFACT
 
 
 def load_scorer(folder: Path, request: dict[str, Any]) -> Scorer:

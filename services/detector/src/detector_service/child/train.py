@@ -14,15 +14,15 @@ from detector_service.child.rows import block_of, read_batches, read_blocks, rea
 from detector_service.child.usage import usage
 from detector_service.child.useless import column_warnings
 from detector_service.domain import Unfit
+from detector_service.evaluation.supervision import Supervision, supervise
+from detector_service.evaluation.thresholds import Target
 from detector_service.features import source_columns
-from detector_service.memory import is_streamed
-from detector_service.sandbox import ARTEFACT, ROWS, Report
-from detector_service.signing import sign_artefact
 from detector_service.specs import TrainSpec
-from detector_service.streamed import FloatMatrix, IntVector, RowStream, fit_streamed
-from detector_service.supervision import Supervision, supervise
-from detector_service.thresholds import Target
-from detector_service.training import FitRequest, TrainedDetector, fit_detector
+from detector_service.training.fit import FitRequest, TrainedDetector, fit_detector
+from detector_service.training.memory import is_streamed
+from detector_service.training.signing import sign_artefact
+from detector_service.training.streamed import FloatMatrix, IntVector, RowStream, fit_streamed
+from detector_service.worker.sandbox import ARTEFACT, ROWS, Report
 
 _STAGES = {
     "survey": "drawing rows",

@@ -9,7 +9,7 @@ from onnx import TensorProto
 
 from detector_service.compile.graph import Graph
 from detector_service.compile.trees import FloatVector, StepFunction, add_tree_ensemble, balanced_tree
-from detector_service.thresholds import rounding
+from detector_service.evaluation.thresholds import rounding
 
 MAX_KNOTS = 4096
 _FLATTER = 1.0 - 1e-12  # so that rounding never lifts a segment's end above the next knot

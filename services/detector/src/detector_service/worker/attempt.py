@@ -4,9 +4,9 @@ from pydantic import BaseModel
 from pynomaly_chassis.jobs import Attempt, Settlement
 from pynomaly_contracts.jobs import TrainResult
 
-from detector_service.keeping import keep_evaluation
 from detector_service.repository import Transaction
-from detector_service.sandbox import ChildCrashed, ChildRefused
+from detector_service.worker.keeping import keep_evaluation
+from detector_service.worker.sandbox import ChildCrashed, ChildRefused
 
 
 class DetectorAttempt(Attempt[Transaction]):

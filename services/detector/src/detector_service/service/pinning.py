@@ -10,9 +10,9 @@ from pynomaly_contracts.thresholds import ThresholdChoice
 
 from detector_service import domain, features
 from detector_service.algorithms import BATCH, Algorithm, UnknownAlgorithm, get_algorithm
-from detector_service.batch_limits import check_rows
 from detector_service.errors import AlgorithmNotHere, DataUnfit, DetectorForBatches, DetectorNotTrained
 from detector_service.specs import ScoreItselfSpec, TrainSpec
+from detector_service.training.batch_limits import check_rows
 
 
 def is_for_batches(detector: Detector) -> bool:

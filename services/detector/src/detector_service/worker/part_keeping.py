@@ -10,8 +10,8 @@ from pynomaly_chassis.bucket import StorageUnavailable
 from pynomaly_chassis.storage import StorageFull
 
 from detector_service.repository import Lease
-from detector_service.sandbox import PARTS, ChildCrashed, Report, part_name
-from detector_service.stash import Stash
+from detector_service.worker.sandbox import PARTS, ChildCrashed, Report, part_name
+from detector_service.worker.stash import Stash
 
 log = structlog.get_logger()
 

@@ -18,7 +18,7 @@ from pynomaly_contracts.figures import Interval
 
 from detector_service.algorithms import BATCH
 from detector_service.domain import N_NAMED
-from detector_service.paired import difference_interval, read_samples
+from detector_service.evaluation.paired import difference_interval, read_samples
 from detector_service.repository.evaluations import Sampled
 
 LOWER_IS_BETTER: frozenset[Metric] = frozenset({"false_alarm_rate"})

@@ -8,7 +8,7 @@ from pynomaly_contracts.models import ModelVersion
 from detector_service.algorithms import get_algorithm
 from detector_service.clients import DatasetClient, ModelClient
 from detector_service.errors import DatasetNotFound, DetectorNotTrained, ModelNotFound
-from detector_service.pinning import check_trainable, train_spec, trained_model
+from detector_service.service.pinning import check_trainable, train_spec, trained_model
 from detector_service.specs import Before, TrainSpec
 
 

@@ -9,15 +9,15 @@ from uuid import UUID
 from pynomaly_contracts.figures import Figures
 from pynomaly_contracts.jobs import DetectBatchResult, EvaluateResult, TrainResult, VersionBefore
 
-from detector_service.agreement import Agreement
 from detector_service.clients import DatasetClient, ModelClient
-from detector_service.keeping import KeptEvaluation, KeptTraining
-from detector_service.memory import check_fits
-from detector_service.part_keeping import keeping_parts
 from detector_service.repository import Lease
-from detector_service.sandbox import ARTEFACT, PARTS, ROWS, SCORED, Report, Sandbox
 from detector_service.specs import DetectBatchSpec, EvaluateSpec, ScoreItselfSpec, TrainSpec
-from detector_service.stash import Stash, Trained
+from detector_service.training.memory import check_fits
+from detector_service.worker.agreement import Agreement
+from detector_service.worker.keeping import KeptEvaluation, KeptTraining
+from detector_service.worker.part_keeping import keeping_parts
+from detector_service.worker.sandbox import ARTEFACT, PARTS, ROWS, SCORED, Report, Sandbox
+from detector_service.worker.stash import Stash, Trained
 
 
 class TrainTask:

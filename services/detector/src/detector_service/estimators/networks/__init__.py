@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from detector_service.networks.base import Network, reproducible
-from detector_service.networks.detectors import AE1SVM, DIF, LUNAR, VAE, AutoEncoder, DeepSVDD
+from detector_service.estimators.networks.base import Network, reproducible
+from detector_service.estimators.networks.detectors import AE1SVM, DIF, LUNAR, VAE, AutoEncoder, DeepSVDD
 
 NETWORKS: Mapping[str, type[Network]] = {
     "AE1SVM": AE1SVM,

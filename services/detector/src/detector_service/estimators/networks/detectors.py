@@ -6,7 +6,7 @@ import numpy as np
 from pyod.models import ae1svm, auto_encoder, deep_svdd, dif, lunar, vae
 from sklearn.preprocessing import StandardScaler
 
-from detector_service.networks.base import FloatMatrix, FloatVector, Network, in_float64, rounded
+from detector_service.estimators.networks.base import FloatMatrix, FloatVector, Network, in_float64, rounded
 
 _EPSILON = 1e-8  # that PyOD's data set adds to each standard deviation
 _MAX_WEIGHTS = 16_000_000  # 64 MB of a model

@@ -14,8 +14,8 @@ import orjson
 from pynomaly_contracts.problems import Problem
 
 from detector_service.child.confinement import OUT_OF_MEMORY
-from detector_service.children import Children, end
 from detector_service.errors import MemoryLimitReached
+from detector_service.worker.children import Children, end
 
 REQUEST, ANSWER, REFUSAL, ERRORS = "request.json", "answer.json", "problem.json", "stderr.log"
 ROWS, ARTEFACT, SCORED = "rows.arrows", "artefact.zip", "scored.parquet"

@@ -14,7 +14,15 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from detector_service.metrics import OF_RANKINGS, OF_VERDICTS, FloatArray, FloatVector, IntArray, Ranking, Verdicts
+from detector_service.evaluation.metrics import (
+    OF_RANKINGS,
+    OF_VERDICTS,
+    FloatArray,
+    FloatVector,
+    IntArray,
+    Ranking,
+    Verdicts,
+)
 
 Interval = tuple[float, float]
 N_RESAMPLES = 1000

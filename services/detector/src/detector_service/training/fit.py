@@ -16,10 +16,10 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 
 from detector_service.algorithms import Algorithm, create_estimator, get_algorithm
 from detector_service.domain import N_NAMED, Refusal, Unfit
+from detector_service.evaluation.paired import PairedFigures
+from detector_service.evaluation.supervision import UNSUPERVISED, Supervision
 from detector_service.features import SourceColumn
-from detector_service.limits import check_magnitude, check_request, check_size
-from detector_service.paired import PairedFigures
-from detector_service.supervision import UNSUPERVISED, Supervision
+from detector_service.training.limits import check_magnitude, check_request, check_size
 
 if TYPE_CHECKING:
     from detector_service.compile import CompiledDetector, Family, Pipeline, Source

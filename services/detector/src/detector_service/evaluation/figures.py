@@ -5,8 +5,8 @@ from typing import Any
 from pynomaly_contracts.jobs import ConfusionMatrix
 
 from detector_service.domain import Refusal, Unfit
-from detector_service.intervals import intervals
-from detector_service.metrics import OF_RANKINGS, OF_VERDICTS, BoolVector, Ranking, Verdicts
+from detector_service.evaluation.intervals import intervals
+from detector_service.evaluation.metrics import OF_RANKINGS, OF_VERDICTS, BoolVector, Ranking, Verdicts
 
 
 def check_labels(labels: BoolVector, target: str, wanted: str) -> None:

@@ -11,7 +11,7 @@ from detector_service.algorithms import get_algorithm
 from detector_service.domain import N_NAMED, Refusal, Unfit
 
 if TYPE_CHECKING:
-    from detector_service.training import FitRequest
+    from detector_service.training.fit import FitRequest
 
 _MAX_CONTAMINATION = 0.5
 _MAX_WEIGHTS = 16_000_000  # 128 MB of a model

@@ -7,8 +7,8 @@ import structlog
 from pynomaly_chassis.problems import ProblemError
 
 from detector_service.clients import ModelClient
-from detector_service.sandbox import ARTEFACT_BEFORE, ChildCrashed, ChildRefused, Report, Sandbox
 from detector_service.specs import Before
+from detector_service.worker.sandbox import ARTEFACT_BEFORE, ChildCrashed, ChildRefused, Report, Sandbox
 
 log = structlog.get_logger()
 

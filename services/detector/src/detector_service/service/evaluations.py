@@ -11,8 +11,8 @@ from pynomaly_contracts.detectors import Detector
 from pynomaly_contracts.evaluations import MAX_COMPARED, MIN_COMPARED, Comparison, Evaluation, Metric
 
 from detector_service.clients import DatasetClient
-from detector_service.comparison import compare
 from detector_service.errors import DatasetNotFound
+from detector_service.evaluation.comparison import compare
 from detector_service.repository import Repository
 from detector_service.repository.evaluations import Rows, Sampled
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from detector_service.domain import Refusal, Unfit
-from detector_service.figures import check_labels, compare
-from detector_service.intervals import Interval, quantile_interval
-from detector_service.metrics import BoolVector, FloatVector, judge, rank
-from detector_service.paired import PairedFigures, paired_figures
-from detector_service.thresholds import Target, choose_threshold, threshold_interval
+from detector_service.evaluation.figures import check_labels, compare
+from detector_service.evaluation.intervals import Interval, quantile_interval
+from detector_service.evaluation.metrics import BoolVector, FloatVector, judge, rank
+from detector_service.evaluation.paired import PairedFigures, paired_figures
+from detector_service.evaluation.thresholds import Target, choose_threshold, threshold_interval
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,10 @@ from pynomaly_contracts.jobs import JobAccepted, JobKind
 
 from detector_service import algorithms
 from detector_service.clients import DatasetClient, ModelClient
-from detector_service.cloning import cloned
-from detector_service.job_book import JOBS, JobBook, JobLimits
-from detector_service.pinning import (
+from detector_service.repository import Repository, Transaction
+from detector_service.service.cloning import cloned
+from detector_service.service.job_book import JOBS, JobBook, JobLimits
+from detector_service.service.pinning import (
     check_columns,
     check_trainable,
     is_for_batches,
@@ -41,8 +42,7 @@ from detector_service.pinning import (
     train_spec,
     trained_model,
 )
-from detector_service.repository import Repository, Transaction
-from detector_service.retraining import retrain_spec
+from detector_service.service.retraining import retrain_spec
 from detector_service.specs import DetectBatchSpec, EvaluateSpec, TrainSpec
 
 log = structlog.get_logger()

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detector_service.intervals import N_RESAMPLES, TAIL, Interval, pools
-from detector_service.metrics import (
+from detector_service.evaluation.intervals import N_RESAMPLES, TAIL, Interval, pools
+from detector_service.evaluation.metrics import (
     OF_RANKINGS,
     OF_VERDICTS,
     BoolVector,

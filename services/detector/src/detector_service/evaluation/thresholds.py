@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from detector_service.domain import Refusal, Unfit
-from detector_service.intervals import TAIL, Interval, joined, pools, resampled
-from detector_service.metrics import BoolVector, FloatArray, FloatVector, IntArray, Ranking
+from detector_service.evaluation.intervals import TAIL, Interval, joined, pools, resampled
+from detector_service.evaluation.metrics import BoolVector, FloatArray, FloatVector, IntArray, Ranking
 
 ROUNDING = 1e-12  # of max(|score|, interquartile range): scores so close are ties
 

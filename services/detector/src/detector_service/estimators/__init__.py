@@ -1,0 +1,1 @@
+"""What completes PyOD: detectors that it lacks, or has in a form that a model cannot be made of."""
