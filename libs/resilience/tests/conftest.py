@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import pytest
 from pynomaly_resilience import (
@@ -51,6 +52,32 @@ def policy() -> CallPolicy:
         retry=RetryPolicy(wait_s=0.0),
         breaker=breaker,
     )
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks the peer, and sees how the only breaker of its session stands."""
+
+    session: ResilientSession
+    peer: FaultServer
+    policy: CallPolicy
+
+    async def ask(self, policy: CallPolicy | None = None, method: str = "GET") -> int:
+        """The answer's status, once its body is read."""
+        call = self.session.request(method, self.peer.url, operation="ask", policy=policy or self.policy)
+        async with call as response:
+            await response.read()
+            return response.status
+
+    @property
+    def state(self) -> str:
+        (status,) = self.session.breakers.snapshot()
+        return status["state"]
+
+
+@pytest.fixture
+def caller(session: ResilientSession, peer: FaultServer, policy: CallPolicy) -> Caller:
+    return Caller(session, peer, policy)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
@@ -18,35 +19,27 @@ from pynomaly_resilience import (
 )
 from pynomaly_resilience.testing import FaultServer, half_body
 
-
-async def ask(session: ResilientSession, peer: FaultServer, policy: CallPolicy, method: str = "GET") -> int:
-    async with session.request(method, peer.url, operation="ask", policy=policy) as response:
-        await response.read()
-        return response.status
-
-
-def state_of(session: ResilientSession) -> str:
-    (status,) = session.breakers.snapshot()
-    return status["state"]
+if TYPE_CHECKING:
+    from libs.resilience.tests.conftest import Caller
 
 
 async def test_a_body_that_breaks_off_counts_as_a_failure(
-    session: ResilientSession, peer: FaultServer, policy: CallPolicy, events: list[CallEvent]
+    caller: Caller, peer: FaultServer, events: list[CallEvent]
 ) -> None:
     peer.play(half_body())
     for _ in range(3):
         with pytest.raises(ConnectionLost):
-            await ask(session, peer, policy)
+            await caller.ask()
     assert [event.outcome for event in events] == ["connection_lost"] * 3
-    assert state_of(session) == "open"
+    assert caller.state == "open"
 
 
 async def test_a_body_read_at_once_has_what_is_left_of_the_attempt(
-    session: ResilientSession, peer: FaultServer, policy: CallPolicy
+    caller: Caller, peer: FaultServer, policy: CallPolicy
 ) -> None:
     peer.play(half_body(then_hang=True))
     with pytest.raises(AttemptTimeout):
-        await ask(session, peer, dataclasses.replace(policy, attempt_timeout_s=0.2))
+        await caller.ask(dataclasses.replace(policy, attempt_timeout_s=0.2))
 
 
 async def test_a_streamed_body_may_outlast_the_attempt_but_not_fall_silent(
@@ -92,7 +85,7 @@ async def test_bodies_stream_both_ways_at_once(
 
 
 async def test_an_upload_that_fails_by_itself_comes_out_as_it_is_and_is_not_the_peers_fault(
-    session: ResilientSession, peer: FaultServer, policy: CallPolicy, events: list[CallEvent]
+    caller: Caller, session: ResilientSession, peer: FaultServer, policy: CallPolicy, events: list[CallEvent]
 ) -> None:
     async def broken() -> AsyncIterator[bytes]:
         yield b"one"
@@ -102,17 +95,17 @@ async def test_an_upload_that_fails_by_itself_comes_out_as_it_is_and_is_not_the_
         call = session.request("POST", peer.url, operation="store", policy=policy, data=broken())
         with pytest.raises(LookupError, match="the sender went away"):
             await call.__aenter__()
-    assert state_of(session) == "closed"
+    assert caller.state == "closed"
     assert [event.outcome for event in events] == ["error"] * 3
 
 
 async def test_an_error_in_the_callers_own_block_is_no_failure_of_the_call(
-    session: ResilientSession, peer: FaultServer, policy: CallPolicy, events: list[CallEvent]
+    caller: Caller, session: ResilientSession, peer: FaultServer, policy: CallPolicy, events: list[CallEvent]
 ) -> None:
     with pytest.raises(KeyError):
         async with session.request("GET", peer.url, operation="ask", policy=policy):
             raise KeyError("mine")
-    assert (events[0].outcome, state_of(session)) == ("ok", "closed")
+    assert (events[0].outcome, caller.state) == ("ok", "closed")
 
 
 async def test_a_proxy_gets_redirects_and_compressed_bodies_as_they_came(
