@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
-import shutil
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import aiohttp
 import pytest
 import pytest_asyncio
 from pynomaly_resilience.testing import FaultProxy, Step, half_body, late, reset, respond
-from pynomaly_suite import Ports, temporary_suite
+from pynomaly_suite import temporary_suite
+from pynomaly_suite.testing import TemporaryS3, temporary_s3
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PATH, CSV = "/api/v1/datasets", {"content-type": "text/csv"}
@@ -25,30 +21,19 @@ BOUND_S, SLOW_S, SLACK = 10.0, 2.0, 10
 
 
 @pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Its address."""
-    folder, port = tmp_path_factory.mktemp("s3"), Ports.free().gateway
-    (folder / "kept").mkdir()
-    program = shutil.which("nanio", path=str(Path(sys.executable).parent))
-    assert program is not None
-    environment = {**os.environ, "NANIO_ACCESS_KEY": "test", "NANIO_SECRET_KEY": "only-for-this-test"}
-    command = [program, "serve", "--host", "127.0.0.1", "--port", str(port), "--data-dir", str(folder)]
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert server.stdout is not None
-    next(line for line in server.stdout if "running on" in line)
-    yield f"http://127.0.0.1:{port}"
-    server.kill()
-    server.communicate()
+def s3() -> Iterator[TemporaryS3]:
+    with temporary_s3("kept") as server:
+        yield server
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def proxy(s3: str) -> AsyncIterator[FaultProxy]:
-    async with FaultProxy(s3) as running:
+async def proxy(s3: TemporaryS3) -> AsyncIterator[FaultProxy]:
+    async with FaultProxy(s3.url) as running:
         yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def datasets(proxy: FaultProxy) -> AsyncIterator[aiohttp.ClientSession]:
+async def datasets(s3: TemporaryS3, proxy: FaultProxy) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of a dataset service whose bytes lie behind the proxy."""
     settings = {
         "STORAGE_TYPE": "s3",
@@ -56,8 +41,8 @@ async def datasets(proxy: FaultProxy) -> AsyncIterator[aiohttp.ClientSession]:
         "AWS_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": proxy.url,
         "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "only-for-this-test",
+        "AWS_ACCESS_KEY_ID": s3.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": s3.secret_access_key,
     }
     starting = temporary_suite(settings=settings)
     suite = await asyncio.to_thread(starting.__enter__)

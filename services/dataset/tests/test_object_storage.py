@@ -1,9 +1,5 @@
 """The service on object storage: a real S3 server, which checks every signature."""
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,41 +20,29 @@ from pynomaly_chassis.bucket import Bucket
 from pynomaly_chassis.database import Database
 from pynomaly_chassis.jobs import Notifications, wait_for
 from pynomaly_chassis.storage import open_bucket
-from pynomaly_suite import Ports
 from pynomaly_suite.postgres import DatabaseUrls
+from pynomaly_suite.testing import TemporaryS3, temporary_s3
 
 CSV = b"a,b\n" + b"".join(b"%d,%d.5\n" % (n, n) for n in range(1000))
 
 
 @pytest.fixture(scope="session")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Its address. It ends with the tests."""
-    folder, port = tmp_path_factory.mktemp("s3"), Ports.free().gateway
-    for bucket in ("kept", "elsewhere", "closed"):
-        (folder / bucket).mkdir()
-    program = shutil.which("nanio", path=str(Path(sys.executable).parent))
-    assert program is not None
-    environment = {**os.environ, "NANIO_ACCESS_KEY": "test", "NANIO_SECRET_KEY": "only-for-this-test"}
-    command = [program, "serve", "--host", "127.0.0.1", "--port", str(port), "--data-dir", str(folder)]
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert server.stdout is not None
-    next(line for line in server.stdout if "running on" in line)
-    yield f"http://127.0.0.1:{port}"
-    server.kill()
-    server.communicate()
+def s3() -> Iterator[TemporaryS3]:
+    with temporary_s3("kept", "elsewhere", "closed") as server:
+        yield server
 
 
 @pytest.fixture
-def settings(database: DatabaseUrls, tmp_path: Path, s3: str) -> Settings:
+def settings(database: DatabaseUrls, tmp_path: Path, s3: TemporaryS3) -> Settings:
     return Settings(
         database_url=SecretStr(database.app_url),
         storage_type="s3",
         aws_s3_bucket="kept",
         aws_region="us-east-1",
-        aws_endpoint_url=s3,
+        aws_endpoint_url=s3.url,
         aws_allow_http=True,
-        aws_access_key_id=SecretStr("test"),
-        aws_secret_access_key=SecretStr("only-for-this-test"),
+        aws_access_key_id=SecretStr(s3.access_key_id),
+        aws_secret_access_key=SecretStr(s3.secret_access_key),
         spool_path=tmp_path / "spool",
         import_allowed_buckets=("s3://elsewhere",),
     )
@@ -102,14 +86,14 @@ async def test_a_data_set_is_uploaded_read_and_collected_on_s3(
 
 
 async def test_a_download_goes_to_the_storage_itself_by_a_link_that_is_signed(
-    linking: httpx.AsyncClient, s3: str
+    linking: httpx.AsyncClient, s3: TemporaryS3
 ) -> None:
     made = await linking.post("/api/v1/datasets", params={"name": "t"}, content=CSV)
     assert made.status_code == 201
     answer = await linking.get("/api/v1/datasets/t/download")
     link = answer.headers["location"]
     assert (answer.status_code, answer.json()["url"]) == (307, link)
-    assert link.startswith(f"{s3}/kept/default/datasets/")
+    assert link.startswith(f"{s3.url}/kept/default/datasets/")
     async with httpx.AsyncClient(timeout=60) as anybody:
         got = await anybody.get(link)
         assert (got.status_code, got.content[:4], got.content[-4:]) == (200, b"PAR1", b"PAR1")

@@ -1,12 +1,16 @@
-"""A throw-away PostgreSQL for tests: starts in a second, forgets everything."""
+"""A throw-away PostgreSQL and a throw-away S3 server for tests: each starts in a second, forgets everything."""
 
 import itertools
+import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from pynomaly_suite.children import Children
+from pynomaly_suite.children import Children, Command
+from pynomaly_suite.ports import HOST, Ports
 from pynomaly_suite.postgres import DatabaseUrls, EmbeddedPostgres
 from pynomaly_suite.roles import Database
 
@@ -37,3 +41,31 @@ def temporary_postgres() -> Iterator[TemporaryPostgres]:
             yield TemporaryPostgres(server)
         finally:
             server.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class TemporaryS3:
+    """A running S3 server, which checks every signature, at an address without TLS."""
+
+    url: str
+    access_key_id: str = "test"
+    secret_access_key: str = "only-for-this-test"  # noqa: S105 - of a server that ends with the test
+
+
+@contextmanager
+def temporary_s3(*buckets: str) -> Iterator[TemporaryS3]:
+    """A server with these buckets for the block. It ends with this process, even by kill -9.
+
+    It is nanio, which only the tests' environment has.
+    """
+    with tempfile.TemporaryDirectory(prefix="pynomaly-s3-") as name, Children() as children:
+        folder, log, port = Path(name, "data"), Path(name, "s3.log"), Ports.free().gateway
+        for bucket in buckets:
+            (folder / bucket).mkdir(parents=True)
+        server = TemporaryS3(f"http://{HOST}:{port}")
+        keys = {"NANIO_ACCESS_KEY": server.access_key_id, "NANIO_SECRET_KEY": server.secret_access_key}
+        program = str(Path(sys.executable).with_name("nanio"))
+        argv = (program, "serve", "--host", HOST, "--port", str(port), "--data-dir", str(folder))
+        children.spawn(Command("s3", argv, os.environ | keys, log))
+        children.until(lambda: log.exists() and "running on" in log.read_text(), timeout_s=60, what="The S3 server is")
+        yield server
