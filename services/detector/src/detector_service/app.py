@@ -27,9 +27,10 @@ from pynomaly_resilience import Resilience, ResilientSession
 from detector_service.api import algorithms, detectors, evaluations, jobs
 from detector_service.clients import API_CALLS, WORKER_CALLS, DatasetClient, ModelClient
 from detector_service.repository import Repository
+from detector_service.service.detectors import DetectorService
 from detector_service.service.evaluations import EvaluationService
 from detector_service.service.job_book import JobLimits
-from detector_service.service.jobs import DetectorService, JobService
+from detector_service.service.jobs import JobService
 from detector_service.settings import Settings, WorkerSettings
 from detector_service.tables import FEATURE_FLAGS, idempotency_keys, job_store
 from detector_service.worker.attempt import DetectorAttempt

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
+from detector_service.service.detectors import DetectorService
 from detector_service.service.evaluations import EvaluationService
-from detector_service.service.jobs import DetectorService, JobService
+from detector_service.service.jobs import JobService
 
 
 def _detectors(request: Request) -> DetectorService:

@@ -13,8 +13,8 @@ from pynomaly_contracts.base import Page
 from pynomaly_contracts.evaluations import Comparison, Evaluation, Metric
 from pynomaly_contracts.media import HTML, JSON
 
+from detector_service.api.comparison_page import render_page
 from detector_service.api.dependencies import DetectorRef, Evaluations
-from detector_service.evaluation.comparison_page import render_page
 
 router = json_router("/detectors", "detectors")
 _IDS = "2 to 20 detectors, by id or name, with commas between."

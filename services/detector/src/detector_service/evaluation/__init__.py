@@ -1,1 +1,1 @@
-"""Scores and verdicts held against labels: figures, how sure they are, thresholds, detectors side by side."""
+"""Scores and verdicts held against labels: figures, how sure they are, and thresholds."""

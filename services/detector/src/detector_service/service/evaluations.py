@@ -12,9 +12,9 @@ from pynomaly_contracts.evaluations import MAX_COMPARED, MIN_COMPARED, Compariso
 
 from detector_service.clients import DatasetClient
 from detector_service.errors import DatasetNotFound
-from detector_service.evaluation.comparison import compare
 from detector_service.repository import Repository
 from detector_service.repository.evaluations import Rows, Sampled
+from detector_service.service.comparison import compare
 
 
 class EvaluationService:
