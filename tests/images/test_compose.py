@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from pynomaly_chassis.replaced import replaced_in
 from pynomaly_chassis.settings import MIN_TOKEN_CHARS
 
 if TYPE_CHECKING:
@@ -28,6 +29,13 @@ def test_the_compose_file_is_valid() -> None:
     done = _config("-f", "docker-compose.yml")
     assert (done.returncode, done.stderr) == (0, "")
     assert set(orjson.loads(done.stdout)["services"]) >= SERVICES
+
+
+@pytest.mark.timeout(600)
+def test_no_service_is_given_a_setting_that_does_nothing() -> None:
+    found = orjson.loads(_config("-f", "docker-compose.yml").stdout)["services"]
+    idle = {name: replaced_in(found[name]["environment"], heeded=()) for name in SERVICES}
+    assert idle == {name: [] for name in SERVICES}
 
 
 @pytest.mark.timeout(600)
