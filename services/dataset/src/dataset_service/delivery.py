@@ -12,10 +12,10 @@ from typing import BinaryIO
 
 from fastapi import Response
 from fastapi.responses import StreamingResponse
+from pynomaly_chassis.conditional import RangeNotSatisfiable, satisfiable
 from pynomaly_chassis.storage import room_needed
 from pynomaly_contracts.datasets import Dataset
 
-from dataset_service.errors import RangeNotSatisfiable
 from dataset_service.rows import RowFormat, RowsWanted
 from dataset_service.spool import Spool
 
@@ -54,14 +54,13 @@ async def spooled(content: AsyncIterator[bytes], spool: Spool) -> BinaryIO:
 
 def part_of(file: BinaryIO, wanted: tuple[int, int | None], headers: dict[str, str], media_type: str) -> Response:
     """The bytes that are wanted (206). Raises RangeNotSatisfiable (416)."""
-    n_bytes = file.seek(0, os.SEEK_END)
-    first, last = wanted[0], min(n_bytes - 1, n_bytes - 1 if wanted[1] is None else wanted[1])
-    if first > last:
+    try:
+        part = satisfiable(wanted, file.seek(0, os.SEEK_END))
+    except RangeNotSatisfiable:
         file.close()
-        raise RangeNotSatisfiable.beyond(n_bytes)
-    file.seek(first)
-    said = {"content-range": f"bytes {first}-{last}/{n_bytes}", "content-length": str(last - first + 1)}
-    return StreamingResponse(_pieces(file, last - first + 1), 206, {**headers, **said}, media_type)
+        raise
+    file.seek(part.first)
+    return StreamingResponse(_pieces(file, part.end - part.first), 206, {**headers, **part.headers}, media_type)
 
 
 def whole_of(file: BinaryIO, headers: dict[str, str], media_type: str) -> Response:

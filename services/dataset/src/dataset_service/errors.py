@@ -30,19 +30,6 @@ class NotAcceptable(ProblemError):
     status, type, title = 406, "/problems/not-acceptable", "Media type is not offered"
 
 
-class RangeNotSatisfiable(ProblemError):
-    """The range begins after the last byte."""
-
-    status, type, title = 416, "/problems/range-not-satisfiable", "Range is beyond the end"
-
-    @classmethod
-    def beyond(cls, n_bytes: int) -> "RangeNotSatisfiable":
-        """Of a representation of n_bytes."""
-        problem = cls(f"there are {n_bytes} bytes")
-        problem.headers = {"content-range": f"bytes */{n_bytes}"}
-        return problem
-
-
 class UploadTimedOut(ProblemError):
     """The sender fell silent in the middle of an upload."""
 

@@ -52,19 +52,6 @@ class TooManyAliases(Conflict):
     type, title = "/problems/too-many-aliases", "The model has too many aliases"
 
 
-class RangeNotSatisfiable(ProblemError):
-    """The range begins after the last byte."""
-
-    status, type, title = 416, "/problems/range-not-satisfiable", "Range is beyond the end"
-
-    @classmethod
-    def beyond(cls, n_bytes: int) -> "RangeNotSatisfiable":
-        """Of a representation of n_bytes."""
-        problem = cls(f"there are {n_bytes} bytes")
-        problem.headers = {"content-range": f"bytes */{n_bytes}"}
-        return problem
-
-
 class NotOffered(Invalid):
     """A field that the contract reserves for later."""
 

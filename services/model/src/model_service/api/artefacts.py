@@ -6,12 +6,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from pynomaly_chassis.app import API_PREFIX
-from pynomaly_chassis.conditional import is_there_already, range_of
+from pynomaly_chassis.conditional import is_there_already, range_of, satisfiable
 from pynomaly_chassis.identity import CurrentCaller
 from pynomaly_contracts.media import ZIP
 
 from model_service.api.dependencies import ModelRef, ModelRegistry, VersionRef
-from model_service.errors import RangeNotSatisfiable
 from model_service.service import StoredBytes
 
 router = APIRouter(prefix=API_PREFIX + "/models", tags=["versions"])
@@ -60,11 +59,8 @@ async def get_artefact(
     wanted = range_of(request.headers, headers["etag"], n_bytes)
     if wanted is None:
         return StreamingResponse(await found.pieces(None), 200, {**headers, **_whole(found)}, ZIP)
-    first, last = wanted[0], min(n_bytes - 1, n_bytes - 1 if wanted[1] is None else wanted[1])
-    if first > last:
-        raise RangeNotSatisfiable.beyond(n_bytes)
-    said = {"content-range": f"bytes {first}-{last}/{n_bytes}", "content-length": str(last - first + 1)}
-    return StreamingResponse(await found.pieces((first, last + 1)), 206, {**headers, **said}, ZIP)
+    part = satisfiable(wanted, n_bytes)
+    return StreamingResponse(await found.pieces((part.first, part.end)), 206, {**headers, **part.headers}, ZIP)
 
 
 def _headers(found: StoredBytes) -> dict[str, str]:
