@@ -1,12 +1,10 @@
-"""What a graph may not contain, found by a walk of its protobuf bytes, so that scoring needs no onnx package.
+"""What a graph may not contain, found by a walk of its bytes.
 
 ONNX Runtime checks the rest when it loads. The registry also runs the ONNX checker.
 """
 
-import re
-from collections.abc import Iterator
-
 from pynomaly_scoring.errors import GraphInvalid
+from pynomaly_scoring.protobuf import LENGTH, VARINT, fields, varint
 
 # Message and field number (onnx.proto) to the message inside; all else is opaque.
 _INSIDE = {
@@ -34,11 +32,7 @@ _ALLOWED = {
     ("tensor", 14): (b"\0",),  # data_location: inside
 }
 _ONCE = {("model", 7), ("attribute", 5)}  # parsers make one of several pieces, which would hide its size
-_VARINT, _LENGTH = 0, 2  # wire types
 _DIMS, _DATA_TYPE, _STRING = 1, 2, 8  # fields of a tensor, and the type whose memory the runtime takes unchecked
-_FIXED = {1: 8, 5: 4}  # wire type to width; other wire types run past the end
-# A forest's attributes are lists of a million numbers, one field each: skipped at the speed of C.
-_NUMBERS = re.compile(rb"(?>\x3d.{4}|\x40[\x80-\xff]{0,9}[\x00-\x7f])++", re.DOTALL)
 
 
 def check_content(model: bytes) -> None:
@@ -51,7 +45,7 @@ def check_content(model: bytes) -> None:
     while open_messages:
         message, start, end = open_messages.pop()
         seen: set[tuple[str, int]] = set()
-        for number, wire, low, high in _fields(model, start, end):
+        for number, wire, low, high in fields(model, start, end):
             place = message, number
             if place in seen:
                 raise GraphInvalid("graph-malformed", "the graph has a part that comes in pieces")
@@ -61,7 +55,7 @@ def check_content(model: bytes) -> None:
                 raise GraphInvalid("graph-content", f"the graph has {_REFUSED[place]}")
             if place in _ALLOWED and model[low:high] not in _ALLOWED[place]:
                 raise GraphInvalid("graph-content", f"the graph leaves its bounds: {model[low:high][:80]!r}")
-            if wire == _LENGTH and place in _INSIDE:
+            if wire == LENGTH and place in _INSIDE:
                 open_messages.append((_INSIDE[place], low, high))
         if message == "tensor":
             _check_size(model, start, end)
@@ -70,41 +64,12 @@ def check_content(model: bytes) -> None:
 def _check_size(model: bytes, start: int, end: int) -> None:
     """Refuse a tensor that says it has more values than its bytes can hold: half a byte each, or two of a string."""
     n_values, most = 1, 8 * (end - start)
-    for number, wire, low, high in _fields(model, start, end):
-        if number == _DATA_TYPE and wire == _VARINT and _varint(model, low, high)[0] == _STRING:
+    for number, wire, low, high in fields(model, start, end):
+        if number == _DATA_TYPE and wire == VARINT and varint(model, low, high)[0] == _STRING:
             most = (end - start) // 2
         at = low
         while number == _DIMS and at < high:  # one, or many in a packed field
-            dimension, at = _varint(model, at, high)
+            dimension, at = varint(model, at, high)
             n_values *= dimension
     if n_values > most:
         raise GraphInvalid("graph-tensor-size", f"a tensor of {end - start} bytes says that it has {n_values} values")
-
-
-def _fields(model: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """Each field's number, wire type, and where its value starts and ends."""
-    while at < end:
-        if numbers := _NUMBERS.match(model, at, end):
-            at = numbers.end()
-            continue
-        tag, low = _varint(model, at, end)
-        wire = tag & 7
-        if wire == _LENGTH:
-            n_bytes, low = _varint(model, low, end)
-            at = low + n_bytes
-        elif wire == _VARINT:
-            _, at = _varint(model, low, end)
-        else:
-            at = low + _FIXED.get(wire, end)
-        if at > end or tag >> 32:  # parsers read a tag as 32 bits: a longer one would mean another field to them
-            raise GraphInvalid("graph-malformed", "the graph is not protobuf")
-        yield tag >> 3, wire, low, at
-
-
-def _varint(model: bytes, at: int, end: int) -> tuple[int, int]:
-    value = 0
-    for index in range(at, min(at + 10, end)):
-        value |= (model[index] & 0x7F) << 7 * (index - at)
-        if model[index] < 0x80:
-            return value, index + 1
-    raise GraphInvalid("graph-malformed", "the graph is not protobuf")

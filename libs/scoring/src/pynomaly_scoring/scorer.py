@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pynomaly_scoring.artefact import Artefact
 from pynomaly_scoring.errors import GraphInvalid
+from pynomaly_scoring.forests import FEWEST_ROWS, TreePass
 from pynomaly_scoring.graph import check_content
 from pynomaly_scoring.rows import FloatMatrix, Rows, TextMatrix
 from pynomaly_scoring.runtime import RUNTIME_ERRORS, ort
@@ -62,15 +63,16 @@ class Scorer:
             raise ValueError(f"threads must be at least 1, not {threads}")
         check_content(artefact.model)
         self.manifest = artefact.manifest
-        self.n_bytes = _SESSION_BYTES + _BYTES_PER_MODEL_BYTE * len(artefact.model)  # an estimate
         self._n_text = artefact.manifest.n_text
         self._n_numeric = artefact.manifest.n_features - self._n_text
         self._session = _open_session(artefact.model, threads)
+        self._trees = TreePass.of(artefact.model, lambda part: _open_session(part, threads))
+        self.n_bytes = _bytes_of(artefact.model, self._trees)
         self._run_options = ort.RunOptions()  # made once: run() would make one for each call, 0.8 us
         _check_signature(self._session, self._n_numeric, self._n_text)
         self.working_bytes_per_row = _working_bytes_per_row(self._session, artefact.manifest.n_features)
         self._block_rows = max(1, _BLOCK_BYTES // self.working_bytes_per_row)
-        for n_rows in (2, 1):
+        for n_rows in (FEWEST_ROWS, 2, 1):
             self._try(n_rows)
 
     def score(self, numeric: FloatMatrix, text: TextMatrix | None = None, *, confidence: bool = True) -> Scores:
@@ -92,10 +94,11 @@ class Scorer:
         ):
             raise ValueError(self._refusal(numeric))
         feed = {_INPUT: numeric} if text is None and not self._n_text else self._with_text(numeric, text)
+        way = self._session if self._trees is None or len(numeric) < FEWEST_ROWS else self._trees
         try:
             if confidence:
-                return Scores(*self._session.run(_ALL, feed, self._run_options))
-            raw_score, prediction, is_anomaly = self._session.run(_WITHOUT_CONFIDENCE, feed, self._run_options)
+                return Scores(*way.run(_ALL, feed, self._run_options))
+            raw_score, prediction, is_anomaly = way.run(_WITHOUT_CONFIDENCE, feed, self._run_options)
         except RUNTIME_ERRORS as error:
             raise GraphInvalid("graph-failed", f"the graph failed to run: {error}") from error
         return Scores(raw_score, prediction, is_anomaly, None)
@@ -149,6 +152,12 @@ def _open_session(model: bytes, threads: int) -> Any:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except RUNTIME_ERRORS as error:
         raise GraphInvalid("graph-unloadable", f"the graph cannot be loaded: {error}") from error
+
+
+def _bytes_of(model: bytes, trees: TreePass | None) -> int:
+    """What a loaded model takes, estimated."""
+    n_bytes = _SESSION_BYTES + _BYTES_PER_MODEL_BYTE * len(model)
+    return n_bytes if trees is None else n_bytes + 2 * _SESSION_BYTES + trees.n_bytes
 
 
 def _working_bytes_per_row(session: Any, n_features: int) -> int:
