@@ -7,7 +7,7 @@ server's health, and a pool that is used up is our own doing.
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import asyncpg
 from pynomaly_contracts.health import DatabaseHealth
@@ -41,6 +41,7 @@ TRANSACTION = CallPolicy(
 NAME = ("database", "transaction")
 DATABASE_CALLS: Calls = {NAME: TRANSACTION}
 Result = TypeVar("Result")
+Statements = TypeVar("Statements")
 
 
 class DatabaseUnavailable(Unavailable):
@@ -137,6 +138,23 @@ class Database:
     async def close(self) -> None:
         """Close every pooled connection."""
         await self.engine.dispose()
+
+
+class Transactions(Generic[Statements]):
+    """A service's transactions, each with that service's own statements on its connection."""
+
+    def __init__(self, database: Database, statements: Callable[[AsyncConnection], Statements]) -> None:
+        self._database, self._statements = database, statements
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Statements]:
+        """Committed at the end of the block, rolled back on any exception. Raises DatabaseUnavailable."""
+        async with self._database.transaction() as connection:
+            yield self._statements(connection)
+
+    async def run(self, work: Callable[[Statements], Awaitable[Result]]) -> Result:
+        """`work(tx)` in a transaction, all of it again where PostgreSQL took it back. Raises DatabaseUnavailable."""
+        return await self._database.run(lambda connection: work(self._statements(connection)))
 
 
 @contextmanager

@@ -1,16 +1,15 @@
 """Every SQL statement of the dataset service."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import zip_longest
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from pynomaly_chassis.database import Database
+from pynomaly_chassis.database import Database, Transactions
 from pynomaly_chassis.jobs import JobQueue
 from pynomaly_chassis.problems import NameTaken
 from pynomaly_contracts.datasets import Column, Dataset, DatasetVersion, SourceFile, VersionChanges, VersionMode
@@ -27,7 +26,6 @@ _OF_A_VERSION = (
     *("version", "n_rows", "columns", "target_column", "sha256"),
     *("size_bytes", "source", "object_key", "made_by"),
 )
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -70,21 +68,11 @@ class StoredDataset:
     object_key: str
 
 
-class DatasetRepository:
+class DatasetRepository(Transactions["Transaction"]):
     """The data sets' rows."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["Transaction"]:
-        """Committed at the end of the block. Raises DatabaseUnavailable (503)."""
-        async with self._database.transaction() as connection:
-            yield Transaction(connection)
-
-    async def run(self, work: Callable[["Transaction"], Awaitable[Result]]) -> Result:
-        """`work(tx)` in a transaction, all of it again where PostgreSQL took it back. Raises DatabaseUnavailable."""
-        return await self._database.run(lambda connection: work(Transaction(connection)))
+        super().__init__(database, Transaction)
 
 
 class Transaction:

@@ -1,17 +1,13 @@
 """Every SQL statement of the gateway."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from pynomaly_chassis.database import Database
+from pynomaly_chassis.database import Database, Transactions
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway_service.tables import DOCUMENTS
-
-Result = TypeVar("Result")
 
 
 class KeptDocument(NamedTuple):
@@ -40,17 +36,8 @@ class GatewayTransaction:
         return {row.service: KeptDocument(row.document, float(row.age_s)) for row in rows}
 
 
-class GatewayRepository:
+class GatewayRepository(Transactions[GatewayTransaction]):
     """The gateway's own database."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[GatewayTransaction]:
-        async with self._database.transaction() as connection:
-            yield GatewayTransaction(connection)
-
-    async def run(self, work: Callable[[GatewayTransaction], Awaitable[Result]]) -> Result:
-        """`work(tx)` in a transaction, all of it again where PostgreSQL took it back. Raises DatabaseUnavailable."""
-        return await self._database.run(lambda connection: work(GatewayTransaction(connection)))
+        super().__init__(database, GatewayTransaction)

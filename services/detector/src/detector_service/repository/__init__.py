@@ -1,11 +1,8 @@
 """Every SQL statement of the service."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TypeVar
 
-from pynomaly_chassis.database import Database
+from pynomaly_chassis.database import Database, Transactions
 from pynomaly_chassis.jobs import JobQueue, Lease, Standing
 from pynomaly_contracts.health import WorkerStatus
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,8 +13,6 @@ from detector_service.repository.jobs import DetectorJobs
 from detector_service.tables import job_store
 
 __all__ = ["JobQueue", "Lease", "Repository", "Standing", "Transaction"]
-
-Result = TypeVar("Result")
 
 
 class Transaction:
@@ -31,21 +26,11 @@ class Transaction:
         self.queue = JobQueue(connection, job_store)
 
 
-class Repository:
+class Repository(Transactions[Transaction]):
     """The way to the database."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """Committed at the end of the block, rolled back on any exception. Raises DatabaseUnavailable."""
-        async with self._database.transaction() as connection:
-            yield Transaction(connection)
-
-    async def run(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
-        """`work(tx)` in a transaction, all of it again where PostgreSQL took it back. Raises DatabaseUnavailable."""
-        return await self._database.run(lambda connection: work(Transaction(connection)))
+        super().__init__(database, Transaction)
 
     async def workers(self) -> list[WorkerStatus]:
         """Who works on the jobs. Raises DatabaseUnavailable."""

@@ -4,14 +4,11 @@ Whoever changes what points at a model's versions, or removes one, locks the mod
 that no alias, default or pin is ever left pointing at nothing.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import TypeVar
 from uuid import UUID
 
 import orjson
 import sqlalchemy as sa
-from pynomaly_chassis.database import Database
+from pynomaly_chassis.database import Database, Transactions
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from model_service.repository.aliases import AliasRows
@@ -25,7 +22,6 @@ from model_service.repository.versions import VersionRows
 __all__ = ["CHANGES_CHANNEL", "DEFAULT", "LATEST", "ModelRepository", "ModelTransaction"]
 
 CHANGES_CHANNEL = "model_changes"
-Result = TypeVar("Result")
 
 
 class ModelTransaction:
@@ -47,18 +43,8 @@ class ModelTransaction:
         await self.connection.execute(sa.select(sa.func.pg_notify(CHANGES_CHANNEL, payload)))
 
 
-class ModelRepository:
+class ModelRepository(Transactions[ModelTransaction]):
     """Begins transactions on the registry."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[ModelTransaction]:
-        """Committed at the end of the block, rolled back on any exception."""
-        async with self._database.transaction() as connection:
-            yield ModelTransaction(connection)
-
-    async def run(self, work: Callable[[ModelTransaction], Awaitable[Result]]) -> Result:
-        """`work(tx)` in a transaction, all of it again where PostgreSQL took it back. Raises DatabaseUnavailable."""
-        return await self._database.run(lambda connection: work(ModelTransaction(connection)))
+        super().__init__(database, ModelTransaction)
