@@ -53,7 +53,7 @@ def calibrate(
     if n_flagged is None:
         n_flagged = int(len(training_scores) * contamination)
     scores, counts = _distinct(training_scores, spread)
-    at_most = np.cumsum(counts)
+    at_most = np.cumsum(counts, dtype=np.float64)  # whole numbers, exact
     n = int(at_most[-1])
     positions = (at_most - counts / 2) / n
     kept = _knots(positions, lambda chosen: outlier_probability(at_most[chosen], n, n_flagged))
