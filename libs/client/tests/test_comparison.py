@@ -127,6 +127,22 @@ def test_evaluations_are_a_table_for_people(suite: "Peer", says: Any, capsys: An
     assert "0.962 [0.941, 0.979]" in capsys.readouterr().out
 
 
+async def test_both_clients_delete_one_evaluation(peer: "Peer", says: Any) -> None:
+    peer.says("DELETE", f"/api/v1/detectors/forest/evaluations/{ID}", says(status=204))
+    async with AsyncClient(peer.url) as client:
+        await client.detectors.delete_evaluation("forest", UUID(ID))
+    with Client(peer.url) as blocking:
+        blocking.detectors.delete_evaluation("forest", ID)
+    assert len(peer.asked) == 2
+
+
+def test_the_command_deletes_an_evaluation_and_leaves_its_detector(suite: "Peer", says: Any, capsys: Any) -> None:
+    suite.says("DELETE", f"/api/v1/detectors/forest/evaluations/{ID}", says(status=204))
+    assert run(["detectors", "delete", "forest", "--evaluation", ID, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"deleted": f"forest {ID}"}
+    assert len(suite.asked) == 1
+
+
 def test_the_command_knows_every_metric() -> None:
     assert get_args(Metric) == METRICS
 

@@ -147,6 +147,10 @@ class AsyncDetectors:
         async for each in every(self._session, an(Page[Evaluation]), "detectors", detector, "evaluations", query=query):
             yield each
 
+    async def delete_evaluation(self, detector: Ref, evaluation: Ref) -> None:
+        """Remove one of its evaluations, by id; the job that made it stays. Raises NotFound."""
+        await self._session.send(delete("detectors", detector, "evaluations", evaluation))
+
     async def compare(
         self, detectors: Sequence[Ref], dataset: Ref, *, dataset_version: str | None = None, metric: Metric = "roc_auc"
     ) -> Comparison:
@@ -177,6 +181,7 @@ class Detectors(Blocking[AsyncDetectors]):
     clone = blocking(AsyncDetectors.clone)
     retrain = starting(AsyncDetectors.retrain)
     evaluations = iterating(AsyncDetectors.evaluations)
+    delete_evaluation = blocking(AsyncDetectors.delete_evaluation)
     compare = blocking(AsyncDetectors.compare)
     list = iterating(AsyncDetectors.list)
 

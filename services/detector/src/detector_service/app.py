@@ -134,7 +134,7 @@ def _worker_lifespan(
             await stack.enter_async_context(work.listening())
             await stack.enter_async_context(heartbeat(PURGE_S, lambda: stash.sweep(repository), at_start=True))
             kept = timedelta(days=settings.job_retention_days)
-            await stack.enter_async_context(heartbeat(PURGE_S, lambda: repository.forget_jobs(kept), at_start=True))
+            await stack.enter_async_context(heartbeat(PURGE_S, lambda: repository.forget(kept), at_start=True))
             sandbox = Sandbox(settings.job_memory_limit_mb, keeps_one=True)
             stack.push_async_callback(sandbox.close)
             await sandbox.keep_one()

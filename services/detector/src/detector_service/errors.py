@@ -1,7 +1,7 @@
 """What this service refuses, and why a job fails.
 
 ProblemError
-|-- NotFound       DetectorNotFound, AlgorithmNotFound, DatasetNotFound, ModelNotFound
+|-- NotFound       DetectorNotFound, EvaluationNotFound, AlgorithmNotFound, DatasetNotFound, ModelNotFound
 |-- Conflict       DetectorNotTrained, DetectorForBatches
 |-- Invalid        DataUnfit
 |-- Unavailable    PeerUnavailable: asking again later helps
@@ -22,6 +22,12 @@ class DetectorNotFound(NotFound):
     """No detector has this id or name."""
 
     type, title = "/problems/detector-not-found", "Detector not found"
+
+
+class EvaluationNotFound(NotFound):
+    """The detector has no evaluation of this id."""
+
+    type, title = "/problems/evaluation-not-found", "Evaluation not found"
 
 
 class AlgorithmNotFound(NotFound):

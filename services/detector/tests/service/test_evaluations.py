@@ -1,5 +1,6 @@
 """Evaluations that are kept, and detectors compared by them."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -251,3 +252,29 @@ async def test_evaluations_of_what_is_no_version_are_not_looked_for(stage: Stage
     answer = await stage.service.client.get("/api/v1/detectors/forest/evaluations", params={"model_version": "1\0"})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "query.model_version"
+
+
+async def test_a_deleted_evaluation_is_gone_and_the_one_before_it_counts(stage: Stage) -> None:
+    await stage.rivals(other=0.5)
+    forest = await stage.detector("forest")
+    for seed in (0, 1):
+        await stage.evaluated(forest, stage.scores(2, seed))
+    newer, older = await evaluations(stage.service, "forest")
+    path = f"/api/v1/detectors/{{name}}/evaluations/{newer.id}".format
+    of_another = await stage.service.client.delete(path(name="other"))
+    assert (of_another.status_code, of_another.json()["type"]) == (404, "/problems/evaluation-not-found")
+    assert (await stage.service.client.delete(path(name="forest"))).status_code == 204
+    assert await evaluations(stage.service, "forest") == [older]
+    found = await compared(stage.service, "forest,other")
+    assert older.id in {item.evaluation.id for item in found.items}
+    again = await stage.service.client.delete(path(name="forest"))
+    assert (again.status_code, again.json()["errors"][0]["field"]) == (404, "path.evaluation_id")
+
+
+async def test_evaluations_of_a_deleted_detector_are_swept_and_those_of_others_stay(stage: Stage) -> None:
+    await stage.rivals(forest=2, other=1)
+    await stage.service.client.delete("/api/v1/detectors/forest")
+    async with stage.repository.transaction() as tx:
+        assert await tx.evaluations.forget_unreachable() == 1
+    await stage.repository.forget(timedelta(days=30))
+    assert len(await evaluations(stage.service, "other")) == 1

@@ -51,8 +51,11 @@ def show_evaluations(evaluations: "Iterable[Evaluation]", limit: int, as_json: b
     if as_json:
         print_json({"items": [each.model_dump(mode="json") for each in found]})
         return
-    columns = ("version", "dataset_id", "dataset_version", "by", *METRICS[:4], "made_at")
-    show_rows(columns, [[*_of_what(each), *_figures(each.metrics, METRICS[:4]), _moment(each)] for each in found])
+    columns = ("version", "dataset_id", "dataset_version", "by", *METRICS[:4], "made_at", "id")
+    show_rows(
+        columns,
+        [[*_of_what(each), *_figures(each.metrics, METRICS[:4]), _moment(each), str(each.id)] for each in found],
+    )
 
 
 def _of_what(evaluation: "Evaluation") -> list[str]:

@@ -67,11 +67,19 @@ def update(
 
 
 @app.command()
-def delete(detector: Ref, as_json: Json = False) -> None:
-    """Remove a detector; its model stays."""
+def delete(
+    detector: Ref,
+    evaluation: Annotated[str | None, typer.Option(metavar="ID", help="Only this one of its evaluations.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Remove a detector with its evaluations, or one of these; its model stays."""
     with connect() as client:
-        client.detectors.delete(detector)
-    print_json({"deleted": detector}) if as_json else say(f"deleted {detector}")
+        if evaluation is None:
+            client.detectors.delete(detector)
+        else:
+            client.detectors.delete_evaluation(detector, evaluation)
+    deleted = detector if evaluation is None else f"{detector} {evaluation}"
+    print_json({"deleted": deleted}) if as_json else say(f"deleted {deleted}")
 
 
 @app.command()

@@ -59,3 +59,11 @@ async def list_evaluations(
 ) -> Page[Evaluation]:
     """Newest first; those that trainings on labelled rows made among them."""
     return await evaluations.page(caller.tenant_id, detector, paging, dataset_id, model_version)
+
+
+@router.delete("/{detector}/evaluations/{evaluation_id}", status_code=204, summary="Delete an evaluation")
+async def delete_evaluation(
+    detector: DetectorRef, evaluation_id: UUID, caller: CurrentCaller, evaluations: Evaluations
+) -> None:
+    """Comparisons then take the one before it, if there is one. The job that made it stays."""
+    await evaluations.delete(caller.tenant_id, detector, evaluation_id)

@@ -37,7 +37,10 @@ class Repository(Transactions[Transaction]):
         async with self.transaction() as tx:
             return list(await tx.queue.workers.all())
 
-    async def forget_jobs(self, kept: timedelta) -> None:
-        """Delete the jobs that ended longer ago, in transactions of some. Raises DatabaseUnavailable."""
+    async def forget(self, kept: timedelta) -> None:
+        """Delete the jobs that ended longer ago, and evaluations of detectors that were deleted, in transactions of
+        some. Raises DatabaseUnavailable."""
         while await self.run(lambda tx: tx.jobs.forget_ended(kept)):
+            pass
+        while await self.run(lambda tx: tx.evaluations.forget_unreachable()):
             pass

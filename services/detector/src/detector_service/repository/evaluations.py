@@ -9,11 +9,15 @@ import sqlalchemy as sa
 from pynomaly_chassis.ids import new_id
 from pynomaly_contracts.detectors import Detector
 from pynomaly_contracts.evaluations import Evaluation, Metric
+from pynomaly_contracts.problems import FieldProblem
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from detector_service.tables import evaluations
+from detector_service.errors import EvaluationNotFound
+from detector_service.tables import detectors, evaluations
 
+AT_ONCE = 500
+"""Evaluations of one transaction: a sweep that dies has done whole ones."""
 _TOLD = [column for column in evaluations.c if column.name not in ("tenant_id", "paired")]
 _IS_PAIRED = evaluations.c.paired.is_not(None).label("is_paired")
 
@@ -72,6 +76,21 @@ class EvaluationRows:
             statement = statement.where(evaluations.c.model_version == model_version)
         found = await self._connection.execute(statement.order_by(evaluations.c.id.desc()).limit(limit))
         return [_evaluation(row) for row in found.mappings()]
+
+    async def delete(self, tenant_id: str, detector_id: UUID, evaluation_id: UUID) -> None:
+        """One of a detector. Raises EvaluationNotFound."""
+        kept = evaluations.c
+        is_it = sa.and_(kept.tenant_id == tenant_id, kept.detector_id == detector_id, kept.id == evaluation_id)
+        if (await self._connection.execute(sa.delete(evaluations).where(is_it))).rowcount == 0:
+            message = "the detector has no evaluation of this id"
+            problem = FieldProblem(field="path.evaluation_id", value=str(evaluation_id), message=message)
+            raise EvaluationNotFound(f"{message}: {evaluation_id}", errors=[problem])
+
+    async def forget_unreachable(self) -> int:
+        """Delete some of all tenants whose detectors were deleted, which nobody can ask for; how many."""
+        is_its = sa.and_(detectors.c.id == evaluations.c.detector_id, detectors.c.deleted_at.is_not(None))
+        chosen = sa.select(evaluations.c.id).join(detectors, is_its).limit(AT_ONCE)
+        return (await self._connection.execute(sa.delete(evaluations).where(evaluations.c.id.in_(chosen)))).rowcount
 
     async def latest(
         self, tenant_id: str, detectors: Sequence[Detector], rows: Rows, metric: Metric

@@ -1,4 +1,4 @@
-"""Use cases of evaluations that are kept: listed, and detectors compared by them."""
+"""Use cases of evaluations that are kept: listed, deleted, and detectors compared by them."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -12,7 +12,7 @@ from pynomaly_contracts.evaluations import MAX_COMPARED, MIN_COMPARED, Compariso
 
 from detector_service.clients import DatasetClient
 from detector_service.errors import DatasetNotFound
-from detector_service.repository import Repository
+from detector_service.repository import Repository, Transaction
 from detector_service.repository.evaluations import Rows, Sampled
 from detector_service.service.comparison import compare
 
@@ -39,6 +39,15 @@ class EvaluationService:
             )
         items, cursor = wanted.cut(found)
         return Page(items=items, next_cursor=cursor)
+
+    async def delete(self, tenant_id: str, ref: str, evaluation_id: UUID) -> None:
+        """One of a detector; the job that made it stays. Raises DetectorNotFound, EvaluationNotFound."""
+
+        async def gone(tx: Transaction) -> None:
+            detector = await tx.detectors.get(tenant_id, ref)
+            await tx.evaluations.delete(tenant_id, detector.id, evaluation_id)
+
+        await self._repository.run(gone)
 
     async def compare(
         self, tenant_id: str, refs: Sequence[str], dataset: str, dataset_version: str | None, metric: Metric
