@@ -2,7 +2,6 @@
 
 from detector_service.compile.compiler import CompiledDetector, Source, check_finite, compile_detector, scoring_model
 from detector_service.compile.family import Family
-from detector_service.compile.forest_pass import forest_pass
 from detector_service.compile.graph import INPUT, OUTPUTS
 from detector_service.compile.pipeline import Pipeline
 from detector_service.compile.registry import FAMILIES
@@ -19,7 +18,6 @@ __all__ = [
     "Source",
     "check_finite",
     "compile_detector",
-    "forest_pass",
     "run_graph",
     "scoring_model",
 ]

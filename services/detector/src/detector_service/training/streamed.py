@@ -168,10 +168,8 @@ def _pipeline(request: FitRequest, stream: RowStream) -> "Pipeline":
 
 def _scoring(estimator: Any, algorithm_name: str, features: FloatMatrix, source: "Source") -> Score:
     """Raw rows to the graph's scores of them."""
-    from detector_service.compile import GraphRun, forest_pass, scoring_model  # noqa: PLC0415 - onnx
+    from detector_service.compile import GraphRun, scoring_model  # noqa: PLC0415 - onnx
 
-    if algorithm_name == "IForest" and source.pipeline.is_empty and (fast := forest_pass(estimator)) is not None:
-        return fast
     run = GraphRun(scoring_model(estimator, algorithm_name, features, source))
     return lambda rows: run(rows)["raw_score"]
 
