@@ -7,8 +7,9 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -170,10 +171,22 @@ events_logger = "file"
         [_engine(), "system", "service", "--time=0", address], env=os.environ | settings, stderr=subprocess.DEVNULL
     )
     try:
+        _until_it_listens(service, folder / "podman.sock")
         yield settings
     finally:
         service.terminate()
         service.wait(DEADLINE_S)
+
+
+def _until_it_listens(service: "subprocess.Popen[bytes]", path: Path) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        with socket.socket(socket.AF_UNIX) as tried, suppress(OSError):
+            tried.connect(str(path))
+            return
+        with suppress(subprocess.TimeoutExpired):
+            raise RuntimeError(f"podman's service ended with {service.wait(0.1)}")
+    raise TimeoutError(f"podman's service does not listen at {path}")
 
 
 @pytest.fixture

@@ -65,12 +65,14 @@ def table(labels: list[Any], **columns: Any) -> pa.Table:
 
 def child_pids() -> set[int]:
     """Of the children that there are now."""
-    children = psutil.Process().children()
-    return {each.pid for each in children if each.status() != psutil.STATUS_ZOMBIE and is_child(each)}
+    return {each.pid for each in psutil.Process().children() if is_child(each)}
 
 
 def is_child(process: psutil.Process) -> bool:
-    return "detector_service.child" in process.cmdline()
+    while process.status() != psutil.STATUS_ZOMBIE:
+        if command := process.cmdline():  # which a process has none of for a moment, as its program begins
+            return "detector_service.child" in command
+    return False
 
 
 @pytest.mark.parametrize(
@@ -187,7 +189,7 @@ async def test_nobody_is_kept_for_work_that_does_not_come() -> None:
     await children.keep_one()
     async with asyncio.timeout(60):
         for child in map(psutil.Process, child_pids()):
-            await asyncio.to_thread(child.wait)
+            await asyncio.to_thread(child.wait, 60)
     assert child_pids() == set()
     await children.close()
 

@@ -24,8 +24,15 @@ from pynomaly_suite.postgres import DatabaseUrls
 
 def child_of(pid: int) -> psutil.Process:
     """The one process that computes for the worker `pid`."""
-    (child,) = (each for each in psutil.Process(pid).children() if "detector_service.child" in each.cmdline())
+    (child,) = (each for each in psutil.Process(pid).children() if _computes(each))
     return child
+
+
+def _computes(process: psutil.Process) -> bool:
+    while process.status() != psutil.STATUS_ZOMBIE:
+        if command := process.cmdline():  # which a process has none of for a moment, as its program begins
+            return "detector_service.child" in command
+    return False
 
 
 class Service:
