@@ -17,7 +17,8 @@ from detector_service.compile import compile_detector, run_graph
 from detector_service.domain import Unfit
 from detector_service.errors import MemoryLimitReached
 from detector_service.estimators.networks import NETWORKS, reproducible
-from detector_service.training.fit import FitRequest, fit_detector, tolerance
+from detector_service.training.fit import fit_detector, tolerance
+from detector_service.training.request import FitRequest
 from detector_service.worker.sandbox import ARTEFACT, ROWS, Sandbox
 from numpy.typing import NDArray
 from pynomaly_scoring import Scorer, TrustedKeys, generate_signing_key, open_artefact

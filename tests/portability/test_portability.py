@@ -12,7 +12,8 @@ import onnxruntime
 import pytest
 from detector_service.compile.registry import FAMILIES
 from detector_service.features import SourceColumn
-from detector_service.training.fit import FitRequest, fit_detector
+from detector_service.training.fit import fit_detector
+from detector_service.training.request import FitRequest
 from pynomaly_scoring import Artefact, Rows, Scorer, Scores
 
 HERE = Path(__file__).parent

@@ -7,8 +7,8 @@ import pytest
 from detector_service.algorithms import BATCH, create_estimator, get_algorithm
 from detector_service.domain import Unfit
 from detector_service.features import SourceColumn
-from detector_service.training.fit import FitRequest
 from detector_service.training.itself import positions, score_itself
+from detector_service.training.request import FitRequest
 from numpy.typing import NDArray
 from pynomaly_scoring import Rows
 

@@ -9,7 +9,8 @@ import pytest
 from detector_service.compile import run_graph
 from detector_service.domain import Unfit
 from detector_service.features import SourceColumn
-from detector_service.training.fit import FitRequest, TrainedDetector, data_digest, fit_detector, tolerance
+from detector_service.training.fit import TrainedDetector, data_digest, fit_detector, tolerance
+from detector_service.training.request import FitRequest
 from numpy.typing import NDArray
 from pynomaly_scoring import Manifest, Rows
 

@@ -11,7 +11,8 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from detector_service.training.fit import FitRequest, fit_detector
+from detector_service.training.fit import fit_detector
+from detector_service.training.request import FitRequest
 from detector_service.training.signing import sign_artefact
 from detector_service.worker.children import Children
 from detector_service.worker.sandbox import ARTEFACT, ROWS, SCORED, ChildCrashed, ChildRefused, Sandbox

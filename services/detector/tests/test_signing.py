@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from detector_service.training.fit import FitRequest, TrainedDetector, fit_detector
+from detector_service.training.fit import TrainedDetector, fit_detector
+from detector_service.training.request import FitRequest
 from detector_service.training.signing import sign_artefact
 from pynomaly_scoring import Scorer, TrustedKeys, generate_signing_key, open_artefact
 

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from detector_service.child.in_order import in_order
 from detector_service.compile import run_graph
 from detector_service.domain import Unfit
 from detector_service.evaluation.supervision import Supervision, supervise
 from detector_service.evaluation.thresholds import Target
 from detector_service.features import SourceColumn
-from detector_service.training.fit import FitRequest, TrainedDetector, fit_detector
+from detector_service.training.fit import TrainedDetector, fit_detector
+from detector_service.training.in_order import in_order
+from detector_service.training.request import FitRequest
 from detector_service.training.streamed import RowStream, fit_streamed
 from numpy.typing import NDArray
 from pynomaly_scoring import Rows

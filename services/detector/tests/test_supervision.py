@@ -11,7 +11,8 @@ from detector_service.domain import Unfit
 from detector_service.evaluation.metrics import BoolVector
 from detector_service.evaluation.supervision import Supervision, supervise
 from detector_service.evaluation.thresholds import Target
-from detector_service.training.fit import FitRequest, TrainedDetector, fit_detector
+from detector_service.training.fit import TrainedDetector, fit_detector
+from detector_service.training.request import FitRequest
 from numpy.typing import NDArray
 from pynomaly_scoring import Manifest
 

@@ -9,7 +9,8 @@ import pytest
 from detector_service.algorithms import ALGORITHMS, InvalidParameter, UnknownAlgorithm, create_estimator, get_algorithm
 from detector_service.compile import compile_detector, run_graph
 from detector_service.domain import Unfit
-from detector_service.training.fit import CompileMismatch, FitRequest, data_digest, fit_detector, verify
+from detector_service.training.fit import CompileMismatch, data_digest, fit_detector, verify
+from detector_service.training.request import FitRequest
 from numpy.typing import NDArray
 from pynomaly_scoring import Manifest
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs

@@ -9,13 +9,13 @@ import pyarrow as pa
 from pynomaly_scoring import RowRules, Scorer
 
 from detector_service.child.confinement import cores
-from detector_service.child.in_order import in_order
 from detector_service.child.parts import Parts
 from detector_service.child.rows import block_of, check_block, check_schema, read_batches
 from detector_service.child.scored import Scored, ScoredBatch, write_scored
 from detector_service.child.scoring import load_scorer, score_block
 from detector_service.child.usage import usage
 from detector_service.specs import DetectBatchSpec
+from detector_service.training.in_order import in_order
 from detector_service.worker.sandbox import ROWS, Report
 
 Numbered = tuple[int, pa.RecordBatch]

@@ -18,8 +18,9 @@ from detector_service.evaluation.supervision import Supervision, supervise
 from detector_service.evaluation.thresholds import Target
 from detector_service.features import source_columns
 from detector_service.specs import TrainSpec
-from detector_service.training.fit import FitRequest, TrainedDetector, fit_detector
+from detector_service.training.fit import TrainedDetector, fit_detector
 from detector_service.training.memory import is_streamed
+from detector_service.training.request import FitRequest
 from detector_service.training.signing import sign_artefact
 from detector_service.training.streamed import FloatMatrix, IntVector, RowStream, fit_streamed
 from detector_service.worker.sandbox import ARTEFACT, ROWS, Report

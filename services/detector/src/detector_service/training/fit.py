@@ -5,7 +5,7 @@ import json
 import platform
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,8 @@ from detector_service.algorithms import Algorithm, create_estimator, get_algorit
 from detector_service.domain import N_NAMED, Refusal, Unfit
 from detector_service.evaluation.paired import PairedFigures
 from detector_service.evaluation.supervision import UNSUPERVISED, Supervision
-from detector_service.features import SourceColumn
 from detector_service.training.limits import check_magnitude, check_request, check_size
+from detector_service.training.request import FitRequest
 
 if TYPE_CHECKING:
     from detector_service.compile import CompiledDetector, Family, Pipeline, Source
@@ -39,31 +39,6 @@ _QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 
 class CompileMismatch(RuntimeError):
     """The graph does not score as the detector does: a defect of the compiler. Such a model is never handed out."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FitRequest:
-    """What to train. contamination: in (0, 0.5]. seed: in 0..2**32 - 1. feature_names: one per column, in order.
-
-    columns: what they hold and what becomes of them, of the same names; none are all numbers, none missing.
-    preprocessing: the settings that led to that, for the manifest. lineage: further origins, for the manifest.
-    """
-
-    algorithm: str
-    parameters: Mapping[str, Any]
-    contamination: float
-    seed: int
-    feature_names: tuple[str, ...]
-    dataset_id: str
-    dataset_version: str
-    columns: tuple[SourceColumn, ...] = ()
-    preprocessing: Mapping[str, Any] = field(default_factory=dict)
-    lineage: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def sources(self) -> tuple[SourceColumn, ...]:
-        """What each feature is made of."""
-        return self.columns or tuple(SourceColumn(name=name) for name in self.feature_names)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from pynomaly_scoring import Rows
 from detector_service.algorithms import create_estimator, get_algorithm
 from detector_service.domain import Refusal, Unfit
 from detector_service.training.batch_limits import check_features, check_rows
-from detector_service.training.fit import FitRequest, fit_estimator
+from detector_service.training.fit import fit_estimator
+from detector_service.training.request import FitRequest
 
 FloatVector = NDArray[np.float64]
 

@@ -1,7 +1,7 @@
 """What can be trained at all: a request held against the limits, and against the size of its data."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +9,7 @@ from pynomaly_scoring import Rows
 
 from detector_service.algorithms import get_algorithm
 from detector_service.domain import N_NAMED, Refusal, Unfit
-
-if TYPE_CHECKING:
-    from detector_service.training.fit import FitRequest
+from detector_service.training.request import FitRequest
 
 _MAX_CONTAMINATION = 0.5
 _MAX_WEIGHTS = 16_000_000  # 128 MB of a model
@@ -20,7 +18,7 @@ _MAX_SEED = 2**32 - 1
 _ENDS_UP_TO = {"ROD": 1e9, "HDBSCAN": 1e150}
 
 
-def check_request(request: "FitRequest", rows: Rows) -> None:
+def check_request(request: FitRequest, rows: Rows) -> None:
     """What is wrong whatever the algorithm does. Raises Unfit; ValueError where names and columns differ in number."""
     if not 0 < request.contamination <= _MAX_CONTAMINATION:
         message = "contamination is the expected share of anomalies: above 0 and at most 0.5"
@@ -36,7 +34,7 @@ def check_request(request: "FitRequest", rows: Rows) -> None:
         raise Unfit(Refusal("dataset_id", rows.n_rows, f"training needs at least 2 rows; the data has {rows.n_rows}"))
 
 
-def check_size(request: "FitRequest", n_rows: int, n_features: int) -> None:
+def check_size(request: FitRequest, n_rows: int, n_features: int) -> None:
     """Parameters that ask for more than the data has. n_features: what the algorithm sees. Raises Unfit."""
     given = {**get_algorithm(request.algorithm).defaults, **request.parameters}
     if request.algorithm == "KNN" and given["n_neighbors"] >= n_rows:

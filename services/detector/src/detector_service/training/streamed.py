@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from pynomaly_scoring import Rows
 
 from detector_service.algorithms import create_estimator, get_algorithm
-from detector_service.child.in_order import in_order
 from detector_service.evaluation.supervision import Supervision
 from detector_service.features import SourceColumn
-from detector_service.training.fit import FitRequest, OnStage, Origin, TrainedDetector, begun_digest, trained, verify
+from detector_service.training.fit import OnStage, Origin, TrainedDetector, begun_digest, trained, verify
+from detector_service.training.in_order import in_order
 from detector_service.training.limits import check_request, check_size
+from detector_service.training.request import FitRequest
 from detector_service.training.subsampling import SUBSAMPLERS
 
 if TYPE_CHECKING:
