@@ -225,6 +225,20 @@ def test_a_program_that_scored_ends_without_a_word() -> None:
     assert (ran.stdout.strip(), ran.stderr) == (b"(2,)", b"")
 
 
+def test_where_no_addresses_may_be_reserved_nothing_is_taken_over() -> None:
+    program = (
+        "import resource, sys, wasmtime, onnxruntime as ort\n"
+        "from pynomaly_scoring.forests import TreePass\n"
+        "model = sys.stdin.buffer.read()\n"
+        "size = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (size + 2**30, size + 2**30))\n"
+        "print(TreePass.of(model, ort.InferenceSession))"
+    )
+    model = model_of(grown(np.random.default_rng(6), FEWEST_TREES, 3), before=False)
+    ran = subprocess.run([sys.executable, "-c", program], input=model, capture_output=True, check=True)
+    assert ran.stdout.split() == [b"None"]
+
+
 def test_without_a_runtime_for_it_nothing_is_taken_over() -> None:
     program = (
         "import sys; sys.modules['wasmtime'] = None\n"

@@ -31,6 +31,15 @@ class Kernel:
         self._idle: deque[_Memory] = deque()
         self.n_bytes = forest.leaves.size * (_NODE.itemsize + 8) + 2 * _BLOCK_BYTES
 
+    def runs(self) -> bool:
+        """Whether this process has room for it: where it may not reserve addresses, it has none."""
+        try:
+            self.sums(np.zeros((1, self._forest.n_columns)))
+        except RuntimeError:
+            return False
+        self._idle.clear()  # rows may have more columns
+        return True
+
     def sums(self, rows: FloatArray) -> FloatArray:
         """Of rows (n_rows, n_columns), each one's sum, (n_rows,). Raises RuntimeError."""
         if rows.ndim != 2 or rows.shape[1] < self._forest.n_columns or rows.dtype != np.float64:

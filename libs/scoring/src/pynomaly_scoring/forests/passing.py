@@ -34,8 +34,11 @@ class TreePass:
         if not found:
             return None
         forest, node = max(found, key=lambda each: each[0].leaves.size)
+        kernel = Kernel(forest)
+        if not kernel.runs():
+            return None
         before, after = whole.around(node)
-        return cls(node, before and open_session(before), Kernel(forest), open_session(after))
+        return cls(node, before and open_session(before), kernel, open_session(after))
 
     def run(self, names: Sequence[str], feed: Mapping[str, Any], options: Any = None) -> list[Any]:
         """The named outputs, as `InferenceSession.run` gives them. Raises what that raises."""

@@ -34,10 +34,14 @@ class _Store(_KeptAtTheEnd, wasmtime.Store):
 
 
 def instance() -> tuple[wasmtime.Store, Mapping[str, Any]]:
-    """The program with a memory of its own: its store, and what it exports."""
+    """The program with a memory of its own: its store, and what it exports. Raises RuntimeError where the process may
+    not have the 4 GiB of addresses that a memory reserves."""
     engine, module = _program()
     store = _Store(engine)
-    exports: Any = wasmtime.Instance(store, module, []).exports(store)
+    try:
+        exports: Any = wasmtime.Instance(store, module, []).exports(store)
+    except FAILURES as error:
+        raise RuntimeError(f"there is no memory for a forest: {error}") from error
     return store, exports
 
 
