@@ -12,6 +12,7 @@ _MOST_WORK = (
     "detector_service.child.exchange",
     "detector_service.compile",
     "model_signing.signing",
+    "pynomaly_scoring.forests.webassembly",
 )
 
 
