@@ -134,6 +134,10 @@ def few(attributes: dict[str, Any]) -> None:
     attributes["tree_roots"] = attributes["tree_roots"][: FEWEST_TREES - 1]
 
 
+def far_out(attributes: dict[str, Any]) -> None:
+    attributes["nodes_featureids"][0] = 2**14
+
+
 def others_below(attributes: dict[str, Any]) -> None:
     n_nodes = len(attributes["nodes_featureids"])
     attributes["nodes_modes"] = numpy_helper.from_array(np.ones(n_nodes, np.uint8))  # x < split
@@ -175,7 +179,7 @@ def shorter_by_one(attributes: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        *(few, others_below, smallest, two_targets, in_float32, tracking_missing),
+        *(few, far_out, others_below, smallest, two_targets, in_float32, tracking_missing),
         *(in_a_circle, beyond_the_nodes, beyond_the_leaves, shorter_by_one),
     ],
     ids=lambda change: change.__name__,
@@ -196,9 +200,6 @@ def test_rows_that_lack_a_column_are_refused_as_the_runtime_would() -> None:
     kernel = Kernel(Forest(columns, splits, np.zeros((8, 2)), 1))
     with pytest.raises(RuntimeError, match=r"takes 8 columns, not float64 \(1, 3\)"):
         kernel.sums(np.zeros((1, 3)))
-    assert kernel.sums(np.zeros((2, 8))).tolist() == [0.0, 0.0]
-    with pytest.raises(RuntimeError, match="rows of 8 columns were to come, not of 9"):
-        kernel.sums(np.zeros((2, 9)))
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1)))
@@ -220,31 +221,30 @@ def test_a_program_that_scored_ends_without_a_word() -> None:
         "found = TreePass.of(sys.stdin.buffer.read(), ort.InferenceSession)\n"
         "print(found.run(['raw_score'], {'numeric': np.zeros((2, 3))})[0].shape)"
     )
-    model = model_of(grown(np.random.default_rng(6), FEWEST_TREES, 3), before=False)
-    ran = subprocess.run([sys.executable, "-c", program], input=model, capture_output=True, check=True)
-    assert (ran.stdout.strip(), ran.stderr) == (b"(2,)", b"")
+    assert _said(program) == (["(2,)"], "")
 
 
-def test_where_no_addresses_may_be_reserved_nothing_is_taken_over() -> None:
+@pytest.mark.parametrize(
+    "before",
+    [
+        "import sys; sys.modules['wasmtime'] = None",
+        "import resource, wasmtime, onnxruntime\n"
+        "size = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize() + 2**30\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (size, size))",
+    ],
+    ids=["not installed", "no addresses to reserve"],
+)
+def test_where_webassembly_cannot_run_nothing_is_taken_over(before: str) -> None:
     program = (
-        "import resource, sys, wasmtime, onnxruntime as ort\n"
-        "from pynomaly_scoring.forests import TreePass\n"
-        "model = sys.stdin.buffer.read()\n"
-        "size = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (size + 2**30, size + 2**30))\n"
-        "print(TreePass.of(model, ort.InferenceSession))"
-    )
-    model = model_of(grown(np.random.default_rng(6), FEWEST_TREES, 3), before=False)
-    ran = subprocess.run([sys.executable, "-c", program], input=model, capture_output=True, check=True)
-    assert ran.stdout.split() == [b"None"]
-
-
-def test_without_a_runtime_for_it_nothing_is_taken_over() -> None:
-    program = (
-        "import sys; sys.modules['wasmtime'] = None\n"
-        "from pynomaly_scoring.forests import TreePass\n"
+        f"{before}\n"
+        "import sys; from pynomaly_scoring.forests import TreePass\n"
         "print(TreePass.of(sys.stdin.buffer.read(), None))"
     )
+    assert _said(program) == (["None"], "")
+
+
+def _said(program: str) -> tuple[list[str], str]:
+    """The words and the complaints of a program that finds a model on its standard input."""
     model = model_of(grown(np.random.default_rng(6), FEWEST_TREES, 3), before=False)
     ran = subprocess.run([sys.executable, "-c", program], input=model, capture_output=True, check=True)
-    assert ran.stdout.split() == [b"None"]
+    return ran.stdout.decode().split(), ran.stderr.decode()

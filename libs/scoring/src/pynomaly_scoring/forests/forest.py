@@ -14,7 +14,7 @@ FloatArray = NDArray[np.float64]
 
 FEWEST_TREES, MAX_DEPTH, MAX_LEAVES = 8, 9, 2**20
 """Of few trees there is little to gain; deeper complete ones outgrow the cache, and many of them the memory."""
-_MAX_COLUMNS = 2**20
+_MAX_COLUMNS = 2**14  # 8 MiB of a block of rows
 _INT, _TENSOR = 3, 5  # fields of an attribute
 _DATA_TYPE, _RAW = 2, 9  # fields of a tensor
 _KINDS: dict[int, str] = {2: "u1", 11: "<f8"}  # its data types: uint8, double

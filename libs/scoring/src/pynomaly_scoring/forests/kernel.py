@@ -37,7 +37,6 @@ class Kernel:
             self.sums(np.zeros((1, self._forest.n_columns)))
         except RuntimeError:
             return False
-        self._idle.clear()  # rows may have more columns
         return True
 
     def sums(self, rows: FloatArray) -> FloatArray:
@@ -47,7 +46,7 @@ class Kernel:
         try:
             memory = self._idle.pop()
         except IndexError:
-            memory = _Memory(self._forest, rows.shape[1])
+            memory = _Memory(self._forest)
         found = memory.sums(rows)
         self._idle.append(memory)
         return found
@@ -56,13 +55,13 @@ class Kernel:
 class _Memory:
     """An instance of the program, with the forest in its memory and room for some blocks of rows."""
 
-    def __init__(self, forest: Forest, n_columns: int) -> None:
+    def __init__(self, forest: Forest) -> None:
         from pynomaly_scoring.forests.webassembly import FAILURES, instance  # noqa: PLC0415 - not installed everywhere
 
         self._failures = FAILURES
         self._store, exports = instance()
         self._add_up = exports["add_up"]
-        self._block = n_columns, ROWS
+        n_columns = self._n_columns = forest.n_columns  # what rows have beyond these, no tree looks at
         self._n_blocks = max(1, _BLOCK_BYTES // (8 * n_columns * ROWS))
         n_trees, n_leaves = forest.leaves.shape
         n_values = (
@@ -87,8 +86,7 @@ class _Memory:
         return np.ctypeslib.as_array(memory.data_ptr(self._store), (memory.data_len(self._store),))
 
     def sums(self, rows: FloatArray) -> FloatArray:
-        if rows.shape[1] != self._block[0]:
-            raise RuntimeError(f"rows of {self._block[0]} columns were to come, not of {rows.shape[1]}")
+        rows = rows[:, : self._n_columns]
         found, step = np.empty(len(rows)), self._n_blocks * ROWS
         for first in range(0, len(rows), step):
             part = rows[first : first + step]
@@ -104,7 +102,7 @@ class _Memory:
         """Rows into blocks; how many these are. What is left of the last one has rows of before, whose sums nobody
         takes."""
         n_whole, n_left = divmod(len(rows), ROWS)
-        self._blocks[:n_whole] = rows[: n_whole * ROWS].reshape(n_whole, ROWS, self._block[0]).transpose(0, 2, 1)
+        self._blocks[:n_whole] = rows[: n_whole * ROWS].reshape(n_whole, ROWS, self._n_columns).transpose(0, 2, 1)
         if n_left:
             self._blocks[n_whole, :, :n_left] = rows[n_whole * ROWS :].T
         n_blocks = n_whole + bool(n_left)
