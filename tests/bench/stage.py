@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,6 +25,7 @@ N_COLUMNS = 20
 OURS = "Pynomaly"
 MIB = 2**20
 START_TIMEOUT_S = 120.0
+REST_S, REST_SHARE = 0.5, 0.05
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,14 @@ def tree_bytes(pid: int) -> int:
     found = [each.memory_full_info() for each in (process, *process.children(recursive=True))]
     largest = max(found, key=lambda each: int(each.rss))
     return int(largest.rss) + sum(int(each.uss) for each in found if each is not largest)
+
+
+def until_at_rest(pid: int) -> None:
+    """Until a process and its children compute next to nothing: a worker's child in reserve has read its libraries."""
+    before, now = 0.0, tree_cpu_s(pid)
+    while now - before > REST_SHARE * REST_S:
+        time.sleep(REST_S)
+        before, now = now, tree_cpu_s(pid)
 
 
 def peak_bytes(pid: int) -> int:

@@ -10,12 +10,12 @@ from alone import Measured, alone
 from figures import Bar, Outcome
 from files import fractions, upload_s, write_csv
 from pynomaly_contracts.jobs import FINISHED
-from stage import EXAMPLES, MIB, OURS, Stage, peak_bytes, tree_cpu_s
+from stage import EXAMPLES, MIB, OURS, Stage, peak_bytes, until_at_rest
 
 SHUTTLE, LABELS = EXAMPLES / "shuttle.csv", "is_anomaly"
 MAX_TIMES, PLUS_S = 1.5, 1.0
 MIN_TIMES, MAX_GIB = 10, 1.5
-POLL_S, REST_S = 0.02, 0.5
+POLL_S = 0.02
 
 
 class Trained(NamedTuple):
@@ -55,7 +55,7 @@ def _trained(stage: Stage, file: Path, name: str, target: str | None = None, *, 
         stage.suite.restart("detector-worker")
     worker = psutil.Process(stage.suite.pid_of("detector-worker"))
     if at_rest:
-        _until_at_rest(worker)
+        until_at_rest(worker.pid)
     began = time.perf_counter()
     fields = {} if target is None else {"target_column": target}
     upload_s(stage.suite.ports.url("dataset"), file, name=name, **fields)
@@ -71,13 +71,6 @@ def _trained(stage: Stage, file: Path, name: str, target: str | None = None, *, 
     stage.client.detectors.delete(name)
     stage.client.datasets.delete(name)
     return Trained(ended - began, ended - stored, peak / MIB)
-
-
-def _until_at_rest(worker: psutil.Process) -> None:
-    """Until the worker's processes have computed nothing for a moment."""
-    used = -1.0
-    while used != (used := tree_cpu_s(worker.pid)):
-        time.sleep(REST_S)
 
 
 def _peak_bytes(pid: int) -> int:

@@ -5,7 +5,7 @@ import time
 import cores
 import psutil
 from figures import Outcome, markdown
-from stage import MIB, Stage, pin, tree_bytes
+from stage import MIB, Stage, pin, tree_bytes, until_at_rest
 
 PROCESSES = ("dataset", "detector", "detector-worker", "model", "gateway")
 
@@ -24,4 +24,6 @@ def measure(stage: Stage) -> Outcome:
 def _started(stage: Stage, name: str) -> tuple[float, float]:
     stage.suite.restart(name)
     pid = stage.suite.pid_of(name)
-    return time.time() - psutil.Process(pid).create_time(), tree_bytes(pid) / MIB
+    seconds = time.time() - psutil.Process(pid).create_time()
+    until_at_rest(pid)
+    return seconds, tree_bytes(pid) / MIB
