@@ -1,15 +1,15 @@
 """The dataset service, wired."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from pynomaly_chassis.admin import Admin
-from pynomaly_chassis.app import create_service
+from pynomaly_chassis.app import Lifespan, create_service
 from pynomaly_chassis.background import heartbeat
 from pynomaly_chassis.bucket import STORAGE_CALLS, Bucket
 from pynomaly_chassis.configuration import Configuration
@@ -67,32 +67,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     datasets = VersionService(repository, objects, spool, keys, _limits(settings))
     task = _task(settings, datasets, repository)
 
-    terms = _terms(settings, repository, spool)
     importing = partial(
         working,
-        terms,
+        _terms(settings, repository, spool),
         task,
         lanes=settings.import_concurrency,
         poll_s=settings.import_poll_s,
         registry=metrics.registry,
     )
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        spool.open()
-        try:
-            async with heartbeat(HOUR_S, lambda: _tidy(database, keys, collector), at_start=True), importing():
-                yield
-        finally:
-            spool.close()
-            await database.close()
-
     app = create_service(
         Vitals(settings, database, metrics, storage_folder=settings.local_folder, resilience=resilience),
         title="Pynomaly: data sets",
         description="Upload tables, look at them, cut them into parts, read their rows.",
         routers=[imports.router, router],  # a data set is never named imports
-        lifespan=lifespan,
+        lifespan=_lifespan(database, spool, partial(_tidy, database, keys, collector), importing),
         admin=Admin(configuration, Flags(Service.DATASET, live, database), database),
         body_limit=lambda path: live.now.max_upload_size if _takes_files(path) else live.now.max_request_bytes,
     )
@@ -103,6 +92,27 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         repository, keys, _allowed(settings), max_queued=lambda: live.now.max_queued_jobs_per_tenant
     )
     return app
+
+
+def _lifespan(
+    database: Database,
+    spool: Spool,
+    tidy: Callable[[], Awaitable[None]],
+    importing: Callable[[], AbstractAsyncContextManager[None]],
+) -> Lifespan:
+    """Tidies and imports while it lasts; then lets go of what it stands on."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        spool.open()
+        try:
+            async with heartbeat(HOUR_S, tidy, at_start=True), importing():
+                yield
+        finally:
+            spool.close()
+            await database.close()
+
+    return lifespan
 
 
 async def _tidy(database: Database, keys: IdempotencyKeys, collector: Collector) -> None:

@@ -74,8 +74,8 @@ def fit_streamed(
         on_stage("fit", 0.2)
         subsampler.fit(estimator, drawn, features, stream.n_rows)
         on_stage("score", 0.25)
-        passed = _Passing(_scoring(estimator, algorithm.name, features, source), check, request)
-        scores, digest = passed.over(stream, on_stage)
+        score = _scoring(estimator, algorithm.name, features, source)
+        scores, digest = _scored(stream, score, check, request, on_stage)
         scores += subsampler.shift(estimator, scores)
         estimator.decision_scores_ = scores
         estimator._process_decision_scores()  # noqa: SLF001 - as PyOD's own fit ends
@@ -126,7 +126,7 @@ class _Check:
 
 
 def _refuse(stream: RowStream, check: _Check) -> None:
-    """Raises Unfit: somewhere there is a value that cannot be taken."""
+    """Raises Unfit naming the first value that cannot be taken; there is none where only a sum is too large."""
     for first, block in stream.numbered():
         check.refuse(stream.numbers(block, None), first)
 
@@ -175,29 +175,23 @@ def _scoring(estimator: Any, algorithm_name: str, features: FloatMatrix, source:
     return lambda rows: run(rows)["raw_score"]
 
 
-class _Passing:
-    """The pass that scores."""
+def _scored(
+    stream: RowStream, score: Score, check: _Check, request: FitRequest, on_stage: OnStage
+) -> tuple[FloatVector, str]:
+    """The pass that scores: every row's, (n_rows,), and the rows' digest. Raises Unfit naming the first row without."""
+    from detector_service.compile import check_finite  # noqa: PLC0415 - onnx
 
-    def __init__(self, score: Score, check: _Check, request: FitRequest) -> None:
-        self._score, self._check = score, check
-        self._digest = begun_digest(request.feature_names)
+    def of_block(item: tuple[int, Any]) -> tuple[FloatMatrix, FloatVector]:
+        first, block = item
+        rows = stream.numbers(block, None)
+        check.refuse(rows, first)
+        return rows, score(rows)
 
-    def over(self, stream: RowStream, on_stage: OnStage) -> tuple[FloatVector, str]:
-        """Every row's score, (n_rows,), and the rows' digest. Raises Unfit naming the first row that has none."""
-        from detector_service.compile import check_finite  # noqa: PLC0415 - onnx
-
-        scores, done = np.empty(stream.n_rows), 0
-
-        def of_block(item: tuple[int, Any]) -> tuple[FloatMatrix, FloatVector]:
-            first, block = item
-            rows = stream.numbers(block, None)
-            self._check.refuse(rows, first)
-            return rows, self._score(rows)
-
-        for rows, found in in_order(stream.n_threads, of_block, stream.numbered()):
-            check_finite(found, done + 1)
-            self._digest.update(rows.data)
-            scores[done : done + len(found)] = found
-            done += len(found)
-            on_stage("score", 0.25 + 0.55 * done / stream.n_rows)
-        return scores, self._digest.hexdigest()
+    scores, digest, done = np.empty(stream.n_rows), begun_digest(request.feature_names), 0
+    for rows, found in in_order(stream.n_threads, of_block, stream.numbered()):
+        check_finite(found, done + 1)
+        digest.update(rows.data)
+        scores[done : done + len(found)] = found
+        done += len(found)
+        on_stage("score", 0.25 + 0.55 * done / stream.n_rows)
+    return scores, digest.hexdigest()
